@@ -1,0 +1,274 @@
+//! Sources of picture and sound. Each source is one file behind [`VideoSource`] or [`AudioSource`]; the
+//! [`supervisor`] gives each a thread, reopens it with backoff when it fails, and puts its newest frame into a slot.
+//!
+//! In: devices, screens, files. Out: [`VideoFrame`]s into a [`LatestSlot`](crate::media::slot::LatestSlot), sound into
+//! an [`AudioSink`]. Adding a source: one file, one variant in [`SourceSpec`] (or [`AudioSpec`]), one line in
+//! [`open_video`] (or [`open_audio`]).
+
+pub mod media_file;
+#[cfg(feature = "mic")]
+pub mod microphone;
+pub mod screen;
+pub mod supervisor;
+pub mod test_pattern;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use serde::{Deserialize, Serialize};
+
+use crate::media::audio::AudioFormat;
+use crate::media::ring::{AudioSink, AudioTap, audio_ring};
+use crate::media::time::{FrameRate, MediaClock};
+use crate::media::video::{Resolution, VideoFrame};
+use crate::media::{Recovery, SourceId};
+
+/// Where a picture comes from, with the settings of that kind. Plain data, saved in the settings file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceSpec {
+    /// Bars, a moving part, clock and barcode, with a flash and a beep each second.
+    Test {},
+    /// A whole screen.
+    Screen(screen::ScreenSettings),
+    /// A media file, picture and sound, in real time.
+    File(media_file::MediaFileSettings),
+}
+
+impl SourceSpec {
+    /// What a person calls it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Test {} => "test pattern".to_owned(),
+            Self::Screen(s) => s
+                .display
+                .as_deref()
+                .map_or_else(|| "screen".to_owned(), |d| format!("screen {d}")),
+            Self::File(f) => {
+                let name = f.path.file_name().unwrap_or(f.path.as_os_str());
+                format!("file {}", name.to_string_lossy())
+            }
+        }
+    }
+}
+
+/// Where live sound comes from (besides the sound of picture sources).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioSpec {
+    /// No live sound.
+    None,
+    /// The system's default microphone; silence when there is none.
+    #[default]
+    Default,
+    /// The input with this name, as `kaibo devices` lists it.
+    Device(String),
+}
+
+/// What every source gets when it is opened.
+#[derive(Debug, Clone)]
+pub struct SourceContext {
+    /// The source's name in frames and statistics.
+    pub id: SourceId,
+    /// The session's clock.
+    pub clock: MediaClock,
+    /// The show's frame rate: what a source should aim at when it can choose.
+    pub rate: FrameRate,
+    /// The show's picture size: what a source should aim at when it can choose.
+    pub resolution: Resolution,
+    /// Takes the reading end of a new sound ring to the audio stage. Sent by sources, received by the audio stage;
+    /// bound 16; when full the source runs without sound and says so.
+    pub taps: Sender<AudioTap>,
+}
+
+impl SourceContext {
+    /// How much sound a ring holds (architecture: edge 2).
+    pub const RING: Duration = Duration::from_millis(500);
+
+    /// Opens a sound ring to the audio stage for samples in `format`. `None` when the stage takes no more.
+    pub fn open_audio_sink(&self, format: AudioFormat) -> Option<AudioSink> {
+        let (sink, tap) = audio_ring(self.id, format, Self::RING);
+        self.taps.try_send(tap).ok().map(|()| sink)
+    }
+}
+
+/// A running source of pictures, driven by its own thread.
+pub trait VideoSource {
+    /// Blocks for the next frame, at most `timeout`; `Ok(None)` when none came in time. `VideoFrame::pts` is the
+    /// moment of capture (the device's stamp where there is one), not of return. Must return within about `timeout`,
+    /// whatever the device does.
+    fn next(&mut self, timeout: Duration) -> Result<Option<VideoFrame>, SourceError>;
+
+    /// What it delivers, in words for the panel: "1280x720, 30 fps, BGRA".
+    fn describe(&self) -> String;
+
+    /// A source that ends by itself (a file that does not loop) is not a failure.
+    fn finished(&self) -> bool {
+        false
+    }
+}
+
+/// A running source of live sound: it pushes into its [`AudioSink`] by itself (often from a real-time callback).
+pub trait AudioSource {
+    /// Whether it still delivers; called a few times a second. `Err` makes the supervisor close and reopen it.
+    fn check(&mut self) -> Result<(), SourceError>;
+
+    /// What it delivers, in words for the panel.
+    fn describe(&self) -> String;
+}
+
+/// Why a source does not deliver. Texts are for the user: what failed, and after the dash what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The device, display or file is not there.
+    #[error("{what} was not found")]
+    NotFound {
+        /// The thing.
+        what: String,
+    },
+    /// Somebody else holds it.
+    #[error("{what} is in use by another program: close that program or choose another source")]
+    Busy {
+        /// The thing.
+        what: String,
+    },
+    /// The system does not let us.
+    #[error("no permission to use {what}")]
+    Denied {
+        /// The thing.
+        what: String,
+    },
+    /// It was there and went away (unplugged, server gone).
+    #[error("{what} went away")]
+    Lost {
+        /// The thing.
+        what: String,
+    },
+    /// It is there but delivers nothing.
+    #[error("{what} has not delivered anything for {seconds} s")]
+    Stalled {
+        /// The thing.
+        what: String,
+        /// For how long.
+        seconds: u64,
+    },
+    /// It delivers something we cannot use, or the file is broken.
+    #[error("{what} cannot be used: {reason}")]
+    Unsupported {
+        /// The thing.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A call to the system or a library failed.
+    #[error("{what} failed")]
+    Failed {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This build lacks the part that would open it.
+    #[error("this build cannot open {what}: it was built without the feature {feature}")]
+    NotBuilt {
+        /// The thing.
+        what: String,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+}
+
+impl SourceError {
+    /// What the supervisor does about it.
+    pub const fn recovery(&self) -> Recovery {
+        match self {
+            Self::NotFound { .. } | Self::Busy { .. } | Self::Lost { .. } | Self::Failed { .. } => {
+                Recovery::Retry
+            }
+            Self::Stalled { .. } => Recovery::Rebuild,
+            Self::Denied { .. } | Self::Unsupported { .. } | Self::NotBuilt { .. } => {
+                Recovery::GiveUp
+            }
+        }
+    }
+}
+
+/// Opens a picture source on the calling thread, which must be the one that runs it.
+pub fn open_video(
+    spec: &SourceSpec,
+    cx: &SourceContext,
+) -> Result<Box<dyn VideoSource>, SourceError> {
+    match spec {
+        SourceSpec::Test {} => test_pattern::open(cx),
+        SourceSpec::Screen(s) => screen::open(s, cx),
+        SourceSpec::File(s) => media_file::open(s, cx),
+    }
+}
+
+/// Opens a sound source on the calling thread, which must be the one that keeps it; `None` for [`AudioSpec::None`].
+pub fn open_audio(
+    spec: &AudioSpec,
+    cx: &SourceContext,
+) -> Result<Option<Box<dyn AudioSource>>, SourceError> {
+    #[cfg(feature = "mic")]
+    return microphone::open(spec, cx);
+    #[cfg(not(feature = "mic"))]
+    {
+        let _ = cx;
+        match spec {
+            AudioSpec::None | AudioSpec::Default => Ok(None),
+            AudioSpec::Device(name) => Err(SourceError::NotBuilt {
+                what: name.clone(),
+                feature: "mic",
+            }),
+        }
+    }
+}
+
+/// A source that could be chosen now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VideoDevice {
+    /// What a person calls it: "Screen :0 (1920x1080)".
+    pub name: String,
+    /// What opens it.
+    pub spec: SourceSpec,
+}
+
+/// A sound input that could be chosen now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AudioDevice {
+    /// Name, also what [`AudioSpec::Device`] takes.
+    pub name: String,
+    /// The system's choice.
+    pub default: bool,
+    /// Native format in words: "48000 Hz, 2 channels".
+    pub format: String,
+}
+
+/// Lists picture sources that are there now (files are chosen by path and not listed).
+pub fn list_video() -> Vec<VideoDevice> {
+    let mut devices = vec![VideoDevice {
+        name: "Test pattern".to_owned(),
+        spec: SourceSpec::Test {},
+    }];
+    devices.extend(screen::list());
+    devices
+}
+
+/// Lists sound inputs that are there now.
+pub fn list_audio() -> Vec<AudioDevice> {
+    #[cfg(feature = "mic")]
+    return microphone::list();
+    #[cfg(not(feature = "mic"))]
+    Vec::new()
+}
+
+/// A path as the user typed it or dropped it.
+pub fn file_spec(path: PathBuf) -> SourceSpec {
+    SourceSpec::File(media_file::MediaFileSettings {
+        path,
+        ..Default::default()
+    })
+}

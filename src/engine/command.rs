@@ -1,0 +1,39 @@
+//! What the engine can be told to do.
+
+use std::path::PathBuf;
+
+use crate::media::packet::Bitrate;
+use crate::rtmp::url::StreamKey;
+use crate::settings::Settings;
+
+/// A wish of the user. The engine answers by its [`Status`](super::status::Status) and by events.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Full desired state; the engine works out what changed and what that takes.
+    ApplySettings(Box<Settings>),
+    /// The stream key for the address in the settings; kept in memory only.
+    SetKey(StreamKey),
+    /// Go live with the current settings.
+    StartStream,
+    /// End the stream (goodbye to the server, encoders stop unless recording).
+    StopStream,
+    /// Record the stream's packets into this FLV file.
+    StartRecording(PathBuf),
+    /// End the recording.
+    StopRecording,
+    /// Change the video bitrate now.
+    SetVideoBitrate(Bitrate),
+    /// Gain (dB) and mute of the live sound input.
+    SetMicrophone {
+        /// Decibels, −60 to 20.
+        gain_db: f32,
+        /// Silent.
+        muted: bool,
+    },
+    /// Make the next picture a keyframe.
+    RequestKeyframe,
+    /// Save the composed picture as PNG.
+    Screenshot(PathBuf),
+    /// Look for devices again; the lists in the status follow.
+    RescanDevices,
+}

@@ -1,0 +1,97 @@
+//! What the engine shows: a snapshot of everything, published about five times a second.
+
+use serde::Serialize;
+
+use crate::audio::AudioStats;
+use crate::capture::supervisor::SourceStats;
+use crate::capture::{AudioDevice, VideoDevice};
+use crate::encode::stage::EncoderStats;
+use crate::media::time::MediaTime;
+use crate::output::OutputStats;
+use crate::render::RenderStats;
+
+/// Where the show stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum EngineState {
+    /// Capture and preview only.
+    #[default]
+    Previewing,
+    /// Encoders run, the server has not accepted yet.
+    Connecting,
+    /// On air.
+    Live {
+        /// Since when.
+        since: MediaTime,
+    },
+    /// Was on air, the connection is being made again.
+    Reconnecting {
+        /// Counts from 1.
+        attempt: u32,
+        /// When the next try begins.
+        retry_at: MediaTime,
+    },
+    /// Saying goodbye.
+    Stopping,
+    /// The last wish to go live failed.
+    Failed {
+        /// What happened and what to do.
+        reason: String,
+    },
+}
+
+impl EngineState {
+    /// Going live, live, or coming back: the big button says Stop.
+    pub const fn is_on(&self) -> bool {
+        matches!(
+            self,
+            Self::Connecting | Self::Live { .. } | Self::Reconnecting { .. }
+        )
+    }
+}
+
+/// One source with its figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SourceStatus {
+    /// What a person calls it.
+    pub name: String,
+    /// Figures.
+    #[serde(flatten)]
+    pub stats: SourceStats,
+}
+
+/// Everything about the show at one moment.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// When this was taken.
+    pub at: MediaTime,
+    /// Where the show stands.
+    #[serde(flatten)]
+    pub engine: EngineState,
+    /// Picture sources.
+    pub sources: Vec<SourceStatus>,
+    /// The live sound input, when there is one.
+    pub microphone: Option<SourceStatus>,
+    /// Render stage.
+    pub render: RenderStats,
+    /// Audio stage.
+    pub audio: AudioStats,
+    /// Video encoder, while it runs.
+    pub encoder: Option<EncoderStats>,
+    /// The stream, while there is one.
+    pub stream: Option<OutputStats>,
+    /// The recording, while there is one.
+    pub recording: Option<OutputStats>,
+    /// Pages that play the stream, when the built-in server has it.
+    pub watch_url: Option<String>,
+    /// Picture sources to choose from.
+    #[serde(skip)]
+    pub video_devices: Vec<VideoDevice>,
+    /// Sound inputs to choose from.
+    #[serde(skip)]
+    pub audio_devices: Vec<AudioDevice>,
+    /// Adapter that draws, in words: "llvmpipe (software)".
+    pub gpu: String,
+    /// Notices lost because the engine's own queue was full.
+    pub notices_lost: u64,
+}

@@ -1,0 +1,1 @@
+//! Two tracks into one order that never goes back.

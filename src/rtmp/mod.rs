@@ -1,0 +1,6 @@
+//! RTMP publishing, sans-I/O: bytes in, actions out. Stands on rml_rtmp's handshake and chunk serializer, with our own
+//! reader and session. Uses `std`, `bytes`, `rml_rtmp` and [`crate::flv`] only.
+#![warn(clippy::cast_possible_truncation)]
+
+pub mod session;
+pub mod url;
