@@ -1,0 +1,546 @@
+//! The encoders against FFmpeg's decoders: what comes out must decode to what went in, at the right time, at the
+//! bitrate asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ffmpeg_next::{Packet, codec, color, decoder, ffi, frame};
+use kaibo::encode::{
+    AudioEncoderSettings, EncodeError, Profile, Reconfigured, Tune, VideoEncoder,
+    VideoEncoderSettings, VideoFormat, list, open_audio, open_video,
+};
+use kaibo::media::SourceId;
+use kaibo::media::audio::{AudioBlock, AudioFormat};
+use kaibo::media::packet::{Bitrate, CodecParameters, DropClass, EncodedPacket, Track};
+use kaibo::media::time::{FrameRate, MediaTime};
+use kaibo::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+
+const SMALL: Resolution = Resolution::new(320, 180);
+
+/// A picture that moves and is hard to compress: a drifting texture with fresh noise on it.
+fn picture(index: u64, size: Resolution, padding: usize) -> VideoFrame {
+    let (w, h) = (size.width as usize, size.height as usize);
+    let stride = w + padding;
+    let t = index as usize;
+    let mut noise = 0x9E37_79B9_7F4A_7C15u64 ^ (index + 1).wrapping_mul(0xD134_2543_DE82_EF95);
+    let mut y = vec![0xEE; stride * h];
+    for row in 0..h {
+        for x in 0..w {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            let wave = ((x + 3 * t) / 8 * 37 + (row + t) / 8 * 53) % 97;
+            y[row * stride + x] = (60 + wave + (noise % 24) as usize) as u8;
+        }
+    }
+    let mut uv = vec![0xEE; stride * (h / 2)];
+    for row in 0..h / 2 {
+        for x in 0..w / 2 {
+            uv[row * stride + 2 * x] = (90 + (x + t) % 64) as u8;
+            uv[row * stride + 2 * x + 1] = (100 + (row + t) % 48) as u8;
+        }
+    }
+    VideoFrame {
+        pts: MediaTime::from_millis(5_000) + FrameRate::FPS_30.frame_offset(index),
+        source: SourceId(0),
+        seq: index,
+        resolution: size,
+        data: FrameData::Nv12 {
+            y: Plane {
+                data: y.into(),
+                stride,
+            },
+            uv: Plane {
+                data: uv.into(),
+                stride,
+            },
+        },
+        color: ColorSpec::BT709_LIMITED,
+    }
+}
+
+/// The same picture with its chroma in two planes.
+fn as_i420(frame: &VideoFrame) -> VideoFrame {
+    let FrameData::Nv12 { y, uv } = &frame.data else {
+        panic!("not NV12")
+    };
+    let half = frame.resolution.width as usize / 2;
+    let plane = |from: usize| Plane {
+        data: uv
+            .data
+            .chunks(uv.stride)
+            .flat_map(|row| row[from..].iter().step_by(2).take(half).copied())
+            .collect::<Vec<u8>>()
+            .into(),
+        stride: half,
+    };
+    VideoFrame {
+        data: FrameData::I420 {
+            y: y.clone(),
+            u: plane(0),
+            v: plane(1),
+        },
+        ..frame.clone()
+    }
+}
+
+fn open(settings: &VideoEncoderSettings, size: Resolution) -> Box<dyn VideoEncoder> {
+    let rate = FrameRate::FPS_30;
+    let format = VideoFormat {
+        resolution: size,
+        rate,
+    };
+    open_video(settings, format, 7).unwrap()
+}
+
+fn encode_all(
+    encoder: &mut dyn VideoEncoder,
+    frames: impl Iterator<Item = VideoFrame>,
+) -> Vec<EncodedPacket> {
+    let mut out = Vec::new();
+    for frame in frames {
+        encoder.encode(&frame, false, &mut out).unwrap();
+    }
+    encoder.flush(&mut out).unwrap();
+    out
+}
+
+/// A decoder that knows only what [`CodecParameters`] says.
+#[expect(unsafe_code, reason = "ffmpeg-next cannot set a decoder's extradata")]
+fn decoder_for(parameters: &CodecParameters) -> decoder::Opened {
+    ffmpeg_next::init().unwrap();
+    let id = match parameters {
+        CodecParameters::H264 { .. } => codec::Id::H264,
+        CodecParameters::Aac { .. } => codec::Id::AAC,
+    };
+    let codec = decoder::find(id).unwrap();
+    let mut context = codec::Context::new_with_codec(codec);
+    let extra = parameters.extradata();
+    // SAFETY: the buffer is as long as said plus the padding FFmpeg asks for, and the context frees it
+    unsafe {
+        let raw = &mut *context.as_mut_ptr();
+        let padding = ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
+        let buffer: *mut u8 = ffi::av_mallocz(extra.len() + padding).cast();
+        std::ptr::copy_nonoverlapping(extra.as_ptr(), buffer, extra.len());
+        raw.extradata = buffer;
+        raw.extradata_size = extra.len().try_into().unwrap();
+    }
+    context.decoder().open().unwrap()
+}
+
+fn feed(decoder: &mut decoder::Opened, packet: &EncodedPacket) {
+    let mut p = Packet::copy(&packet.data);
+    p.set_pts(Some(packet.pts.as_nanos()));
+    p.set_dts(Some(packet.dts.as_nanos()));
+    decoder.send_packet(&p).unwrap();
+}
+
+fn decode_video(packets: &[EncodedPacket]) -> Vec<frame::Video> {
+    let mut decoder = decoder_for(&packets[0].parameters);
+    let mut frames = Vec::new();
+    let mut take = |decoder: &mut decoder::Opened| {
+        let mut frame = frame::Video::empty();
+        while decoder.receive_frame(&mut frame).is_ok() {
+            assert!(!frame.has_decode_errors());
+            frames.push(std::mem::replace(&mut frame, frame::Video::empty()));
+        }
+    };
+    for packet in packets {
+        feed(&mut decoder, packet);
+        take(&mut decoder);
+    }
+    decoder.send_eof().unwrap();
+    take(&mut decoder);
+    frames
+}
+
+/// Peak signal to noise ratio in dB of a decoded (planar) picture against what was encoded.
+fn psnr(decoded: &frame::Video, source: &VideoFrame) -> f64 {
+    let FrameData::Nv12 { y, uv } = &source.data else {
+        panic!("not NV12")
+    };
+    let (w, h) = (decoded.width() as usize, decoded.height() as usize);
+    let mut sum = 0u64;
+    let mut add = |a: u8, b: u8| sum += u64::from(a.abs_diff(b)).pow(2);
+    for row in 0..h {
+        for x in 0..w {
+            add(
+                decoded.data(0)[row * decoded.stride(0) + x],
+                y.data[row * y.stride + x],
+            );
+        }
+    }
+    for row in 0..h / 2 {
+        for x in 0..w {
+            let plane = 1 + x % 2;
+            add(
+                decoded.data(plane)[row * decoded.stride(plane) + x / 2],
+                uv.data[row * uv.stride + x],
+            );
+        }
+    }
+    let mse = sum as f64 / (w * h * 3 / 2) as f64;
+    10.0 * (255.0 * 255.0 / mse).log10()
+}
+
+fn keyframes(packets: &[EncodedPacket]) -> Vec<usize> {
+    (0..packets.len())
+        .filter(|&i| packets[i].keyframe)
+        .collect()
+}
+
+#[test]
+fn packets_decode_to_the_pictures_with_their_times_and_tags() {
+    let settings = VideoEncoderSettings {
+        keyframe_interval: 1.0,
+        ..Default::default()
+    };
+    let mut encoder = open(&settings, SMALL);
+    let sources: Vec<_> = (0..75).map(|i| picture(i, SMALL, 0)).collect();
+    let mut packets = Vec::new();
+    for (i, frame) in sources.iter().enumerate() {
+        encoder.encode(frame, false, &mut packets).unwrap();
+        assert_eq!(packets.len(), i + 1, "low latency: each picture at once");
+    }
+    encoder.flush(&mut packets).unwrap();
+    assert_eq!(keyframes(&packets), [0, 30, 60], "a fixed distance");
+    for (packet, frame) in packets.iter().zip(&sources) {
+        assert_eq!(packet.pts.as_micros(), frame.pts.as_micros());
+        assert_eq!(packet.dts, packet.pts, "no B-frames");
+        assert_eq!((packet.track, packet.generation), (Track::Video, 7));
+        let class = if packet.keyframe {
+            DropClass::Never
+        } else {
+            DropClass::Reference
+        };
+        assert_eq!(packet.drop, class);
+    }
+    let frames = decode_video(&packets);
+    assert_eq!(frames.len(), 75);
+    for (decoded, source) in frames.iter().zip(&sources) {
+        assert_eq!((decoded.width(), decoded.height()), (320, 180));
+        assert_eq!(decoded.color_space(), color::Space::BT709);
+        assert_eq!(decoded.color_range(), color::Range::MPEG);
+        assert_eq!(decoded.color_primaries(), color::Primaries::BT709);
+        assert_eq!(
+            decoded.color_transfer_characteristic(),
+            color::TransferCharacteristic::BT709
+        );
+        let db = psnr(decoded, source);
+        assert!(db > 30.0, "{db} dB at {:?}", source.pts);
+    }
+}
+
+#[test]
+fn rows_with_padding_and_planar_chroma_make_the_same_pictures() {
+    let settings = VideoEncoderSettings::default();
+    let plain: Vec<_> = (0..5).map(|i| picture(i, SMALL, 0)).collect();
+    // bytes may differ: with sliced threads and VBV, libx264 is not deterministic
+    let quality = |frames: Vec<VideoFrame>| {
+        let packets = encode_all(&mut *open(&settings, SMALL), frames.into_iter());
+        let frames = decode_video(&packets);
+        let each = frames.iter().zip(&plain).map(|(d, s)| psnr(d, s));
+        each.collect::<Vec<_>>()
+    };
+    let expected = quality(plain.clone());
+    let padded = quality((0..5).map(|i| picture(i, SMALL, 37)).collect());
+    let planar = quality(plain.iter().map(as_i420).collect());
+    for (i, db) in expected.iter().enumerate() {
+        assert!((padded[i] - db).abs() < 0.5, "{} and {db} dB", padded[i]);
+        assert!((planar[i] - db).abs() < 0.5, "{} and {db} dB", planar[i]);
+    }
+}
+
+#[test]
+fn a_keyframe_comes_when_asked_for() {
+    let quality = VideoEncoderSettings {
+        tune: Tune::Quality,
+        b_frames: 2,
+        ..Default::default()
+    };
+    for settings in [VideoEncoderSettings::default(), quality] {
+        let mut encoder = open(&settings, SMALL);
+        let mut packets = Vec::new();
+        for i in 0..40 {
+            let frame = picture(i, SMALL, 0);
+            encoder.encode(&frame, i == 17, &mut packets).unwrap();
+        }
+        encoder.flush(&mut packets).unwrap();
+        let at: Vec<_> = packets.iter().filter(|p| p.keyframe).collect();
+        let asked = picture(17, SMALL, 0).pts;
+        assert_eq!(at.len(), 2, "{settings:?}");
+        assert_eq!(at[1].pts.as_micros(), asked.as_micros(), "{settings:?}");
+        // decoding can start there
+        let from = packets.iter().position(|p| p.pts == at[1].pts).unwrap();
+        assert_eq!(decode_video(&packets[from..]).len(), 23);
+    }
+}
+
+#[test]
+fn b_frames_keep_decode_order_and_only_the_discardable_can_go() {
+    let settings = VideoEncoderSettings {
+        tune: Tune::Quality,
+        b_frames: 2,
+        profile: Profile::Main,
+        ..Default::default()
+    };
+    let packets = encode_all(
+        &mut *open(&settings, SMALL),
+        (0..60).map(|i| picture(i, SMALL, 0)),
+    );
+    assert_eq!(packets.len(), 60);
+    assert!(packets.iter().all(|p| p.dts <= p.pts));
+    assert!(packets.windows(2).all(|w| w[0].dts < w[1].dts));
+    assert!(packets.iter().any(|p| p.dts < p.pts), "there are B-frames");
+    let kept: Vec<_> = packets
+        .iter()
+        .filter(|p| p.drop != DropClass::Discardable)
+        .cloned()
+        .collect();
+    assert!((15..50).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(decode_video(&packets).len(), 60);
+    assert_eq!(decode_video(&kept).len(), kept.len());
+}
+
+/// Mean kbit/s of the packets within `from..from + length` (milliseconds after the first picture).
+fn kbps(packets: &[EncodedPacket], from: i64, length: i64) -> f64 {
+    let start = picture(0, Resolution::new(16, 16), 0).pts;
+    let bytes: usize = packets
+        .iter()
+        .filter(|p| {
+            (from..from + length)
+                .contains(&(p.pts.nanos_since(start) + 1_000).div_euclid(1_000_000))
+        })
+        .map(|p| p.data.len())
+        .sum();
+    bytes as f64 * 8.0 / length as f64
+}
+
+#[test]
+fn a_live_bitrate_change_is_seen_in_the_bytes() {
+    let quality = VideoEncoderSettings {
+        tune: Tune::Quality,
+        ..Default::default()
+    };
+    for settings in [VideoEncoderSettings::default(), quality] {
+        let settings = VideoEncoderSettings {
+            bitrate_kbps: 1500,
+            preset: "ultrafast".to_owned(),
+            ..settings
+        };
+        let size = Resolution::new(480, 270);
+        let mut encoder = open(&settings, size);
+        let mut packets = Vec::new();
+        for i in 0..450 {
+            let change = match i {
+                150 => Some(600),
+                300 => Some(2400),
+                _ => None,
+            };
+            if let Some(kbps) = change {
+                let done = encoder.set_bitrate(Bitrate::from_kbps(kbps)).unwrap();
+                assert_eq!(done, Reconfigured::Live);
+            }
+            encoder
+                .encode(&picture(i, size, 0), false, &mut packets)
+                .unwrap();
+        }
+        encoder.flush(&mut packets).unwrap();
+        for (from, target) in [(2_000, 1500.0), (5_000, 600.0), (10_000, 2400.0)] {
+            // within three seconds of the change: the mean of the last two of them
+            let got = kbps(&packets, from + 1_000, 2_000);
+            assert!(
+                (got - target).abs() < 0.15 * target,
+                "{got:.0} instead of {target} kbit/s, {:?}",
+                settings.tune
+            );
+        }
+    }
+}
+
+#[test]
+fn wrong_settings_are_named_with_what_is_allowed() {
+    let base = VideoEncoderSettings::default;
+    let cases = [
+        (
+            VideoEncoderSettings {
+                preset: "placebo".to_owned(),
+                ..base()
+            },
+            "encoder.preset",
+            "ultrafast, superfast",
+        ),
+        (
+            VideoEncoderSettings {
+                bitrate_kbps: 99,
+                ..base()
+            },
+            "encoder.bitrate_kbps",
+            "between 100 and 100000",
+        ),
+        (
+            VideoEncoderSettings {
+                keyframe_interval: f32::NAN,
+                ..base()
+            },
+            "encoder.keyframe_interval",
+            "between 0.5 and 10",
+        ),
+        (
+            VideoEncoderSettings {
+                b_frames: 5,
+                ..base()
+            },
+            "encoder.b_frames",
+            "between 0 and 4",
+        ),
+        (
+            VideoEncoderSettings {
+                encoder: "nvenc9".to_owned(),
+                ..base()
+            },
+            "encoder.encoder",
+            "one of: x264",
+        ),
+    ];
+    let format = VideoFormat {
+        resolution: SMALL,
+        rate: FrameRate::FPS_30,
+    };
+    let check = |error: EncodeError, wanted: &str, part: &str| {
+        let EncodeError::Setting { field, reason } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(*field, wanted);
+        assert!(reason.contains(part), "{reason}");
+    };
+    for (settings, field, part) in cases {
+        let error = open_video(&settings, format, 0).err().unwrap();
+        check(error, field, part);
+    }
+    let odd = VideoFormat {
+        resolution: Resolution::new(321, 180),
+        ..format
+    };
+    let error = open_video(&base(), odd, 0).err().unwrap();
+    check(error, "video.size", "even");
+    let quiet = AudioEncoderSettings { bitrate_kbps: 8 };
+    let error = open_audio(&quiet, 0).err().unwrap();
+    check(error, "audio.bitrate_kbps", "between 32 and 320");
+}
+
+#[test]
+fn wrong_pictures_are_refused_not_read_past_their_end() {
+    let mut encoder = open(&VideoEncoderSettings::default(), SMALL);
+    let mut out = Vec::new();
+    let other = picture(0, Resolution::new(160, 90), 0);
+    assert!(encoder.encode(&other, false, &mut out).is_err());
+    let mut short = picture(0, SMALL, 0);
+    if let FrameData::Nv12 { y, .. } = &mut short.data {
+        y.data.truncate(320 * 180 - 1);
+    }
+    let error = encoder.encode(&short, false, &mut out).unwrap_err();
+    assert!(matches!(error, EncodeError::Input(_)), "{error}");
+    // and it still works
+    encoder
+        .encode(&picture(0, SMALL, 0), false, &mut out)
+        .unwrap();
+    assert_eq!(out.len(), 1);
+}
+
+#[test]
+fn encoders_of_this_machine_are_listed() {
+    let list = list();
+    let names: Vec<_> = list.iter().map(|e| e.name).collect();
+    assert_eq!(names, ["x264", "aac"]);
+    for info in list {
+        assert_eq!(info.usable, Ok(()), "{}", info.name);
+    }
+}
+
+fn decode_audio(packets: &[EncodedPacket]) -> Vec<(MediaTime, f32)> {
+    let mut decoder = decoder_for(&packets[0].parameters).audio().unwrap();
+    let mut samples = Vec::new();
+    for packet in packets {
+        feed(&mut decoder, packet);
+        let mut frame = frame::Audio::empty();
+        while decoder.receive_frame(&mut frame).is_ok() {
+            assert_eq!((frame.rate(), frame.samples()), (48_000, 1024));
+            for (i, s) in frame.plane::<f32>(0).iter().enumerate() {
+                let at = packet.pts + AudioFormat::ENGINE.duration_of(i);
+                samples.push((at, *s));
+            }
+        }
+    }
+    samples
+}
+
+#[test]
+fn a_beep_is_decoded_at_its_time() {
+    let mut encoder = open_audio(&AudioEncoderSettings::default(), 3).unwrap();
+    assert_eq!(encoder.frame_size(), 1024);
+    let start = MediaTime::from_millis(777);
+    let beep = MediaTime::from_millis(1_777);
+    let mut packets = Vec::new();
+    for block in 0..94 {
+        let at = start + AudioFormat::ENGINE.duration_of(block * 1024);
+        let samples: Arc<[f32]> = (0..1024)
+            .flat_map(|i| {
+                let n = block * 1024 + i;
+                let on = start + AudioFormat::ENGINE.duration_of(n) >= beep;
+                let tone = (n as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.5;
+                let s = if on { tone } else { 0.0 };
+                [s, s]
+            })
+            .collect();
+        let block = AudioBlock {
+            pts: at,
+            samples,
+            format: AudioFormat::ENGINE,
+        };
+        encoder.encode(&block, &mut packets).unwrap();
+    }
+    encoder.flush(&mut packets).unwrap();
+    assert_eq!(packets.len(), 95, "one more: the codec's priming");
+    let one = Duration::from_nanos(21_333_333);
+    assert_eq!(packets[0].pts, start - one);
+    for pair in packets.windows(2) {
+        let step = pair[1].pts.nanos_since(pair[0].pts);
+        assert!((step - 21_333_333).abs() <= 1, "{step}");
+    }
+    for packet in &packets {
+        assert_eq!((packet.track, packet.dts), (Track::Audio, packet.pts));
+        assert_eq!((packet.duration, packet.drop), (one, DropClass::Never));
+    }
+    let bytes: usize = packets.iter().map(|p| p.data.len()).sum();
+    assert!(bytes < 128_000 / 8 * 2 * 12 / 10, "{bytes} bytes in 2 s");
+
+    let sound = decode_audio(&packets);
+    assert_eq!(sound.len(), 95 * 1024);
+    let first_loud = sound.iter().find(|(_, s)| s.abs() > 0.2).unwrap().0;
+    let late_ns = first_loud.nanos_since(beep);
+    assert!(late_ns.abs() < 1_000_000, "{late_ns} ns");
+    // the beep's phase is the source's: no shift by whole blocks or samples
+    let from = sound.iter().position(|(t, _)| *t >= beep).unwrap() + 4800;
+    for (i, (t, s)) in sound[from..from + 4800].iter().enumerate() {
+        let n = AudioFormat::ENGINE.frames_in(t.saturating_since(start));
+        let tone = (n as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.5;
+        assert!((s - tone).abs() < 0.05, "sample {i}: {s} instead of {tone}");
+    }
+}
+
+#[test]
+fn sound_that_is_no_number_does_not_stop_the_encoder() {
+    let mut encoder = open_audio(&AudioEncoderSettings::default(), 0).unwrap();
+    let mut packets = Vec::new();
+    for i in 0..4 {
+        let block = AudioBlock {
+            pts: MediaTime::ZERO + AudioFormat::ENGINE.duration_of(i * 1024),
+            samples: [f32::NAN, f32::INFINITY].repeat(1024).into(),
+            format: AudioFormat::ENGINE,
+        };
+        encoder.encode(&block, &mut packets).unwrap();
+    }
+    encoder.flush(&mut packets).unwrap();
+    assert_eq!(packets.len(), 5);
+}
