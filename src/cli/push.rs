@@ -21,7 +21,7 @@ use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::render::preview::PreviewSink;
 use crate::render::scene::{Layer, Scene};
-use crate::rtmp::url::{StreamKey, split_key};
+use crate::rtmp::url::{StreamKey, split_address};
 use crate::settings::{Settings, file};
 
 /// Tries before a server that never answered is given up; one that had the stream is tried until stopped.
@@ -140,7 +140,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(err()),
     };
-    let seconds = text[..split].trim().parse::<f64>().map_err(|_| err())? * factor;
+    let seconds = text[..split].trim().parse::<f64>().ok().ok_or_else(err)? * factor;
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|d| !d.is_zero())
@@ -195,9 +195,9 @@ impl PushArgs {
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
         let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
         if let Some(url) = url {
-            let (address, pasted) = split_key(&url);
-            settings.stream.url = address;
-            key = pasted.unwrap_or(key);
+            let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
+            settings.stream.url = split.address;
+            key = split.key.unwrap_or(key);
         }
         match settings.problems().as_slice() {
             [] => Ok((settings, key)),

@@ -202,7 +202,7 @@ impl AudioEncoderSettings {
             return Ok(());
         }
         refuse(
-            "audio.bitrate_kbps",
+            "audio.encoder.bitrate_kbps",
             format!("{} is not between 32 and 320 kbit/s", self.bitrate_kbps),
         )
     }

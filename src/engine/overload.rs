@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn tells_once_per_overload() {
         let mut watch = OverloadWatch::default();
-        let at = |s| MediaTime::from_millis(s * 1000);
+        let at = |s: i64| MediaTime::from_millis(s * 1000);
         assert!(!watch.update(at(0), 0, 0));
         assert!(!watch.update(at(4), 60, 60), "not before five seconds");
         assert!(watch.update(at(5), 100, 50));

@@ -58,7 +58,7 @@ pub struct AudioSettings {
 }
 
 /// Where it is pushed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamSettings {
     /// Push address without the key; the built-in server when empty.
@@ -230,12 +230,6 @@ impl Default for AudioSettings {
             muted: false,
             encoder: AudioEncoderSettings::default(),
         }
-    }
-}
-
-impl Default for StreamSettings {
-    fn default() -> Self {
-        Self { url: String::new() }
     }
 }
 
