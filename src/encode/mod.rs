@@ -105,11 +105,14 @@ impl VideoEncoderSettings {
                 format!("{} is not between 100 and 100000 kbit/s", self.bitrate_kbps),
             );
         }
-        if !x264::PRESETS.iter().any(|(name, _)| *name == self.preset) {
-            let names: Vec<_> = x264::PRESETS.iter().map(|(name, _)| *name).collect();
+        if !x264::PRESETS.contains(&self.preset.as_str()) {
             return refuse(
                 "encoder.preset",
-                format!("{:?} is not one of: {}", self.preset, names.join(", ")),
+                format!(
+                    "{:?} is not one of: {}",
+                    self.preset,
+                    x264::PRESETS.join(", ")
+                ),
             );
         }
         if !(0.5..=10.0).contains(&self.keyframe_interval) {

@@ -379,3 +379,64 @@ fn encoders_of_this_machine_are_listed() {
         assert_eq!(info.usable, Ok(()), "{}", info.name);
     }
 }
+
+/// Not a test: prints the processor time of a 720p picture. `cargo test --release --test encode -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "a measurement")]
+fn processor_time_of_a_720p_picture() {
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg("testsrc2=size=1280x720:rate=30:duration=2,format=nv12")
+        .args(["-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    let pixels = 1280 * 720;
+    let frames: Vec<VideoFrame> = made
+        .stdout
+        .chunks_exact(pixels * 3 / 2)
+        .map(|raw| {
+            let plane = |data: &[u8]| Plane {
+                data: data.to_vec().into(),
+                stride: 1280,
+            };
+            VideoFrame {
+                resolution: Resolution::HD,
+                data: FrameData::Nv12 {
+                    y: plane(&raw[..pixels]),
+                    uv: plane(&raw[pixels..]),
+                },
+                ..picture(0, Resolution::new(16, 16), 0)
+            }
+        })
+        .collect();
+    assert_eq!(frames.len(), 60);
+    let cpu = || {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        t.tv_sec as f64 * 1e3 + t.tv_nsec as f64 / 1e6
+    };
+    for tune in [Tune::LowLatency, Tune::Quality] {
+        let settings = VideoEncoderSettings {
+            tune,
+            ..Default::default()
+        };
+        let mut encoder = open(&settings, Resolution::HD);
+        let mut out = Vec::new();
+        let (before, started) = (cpu(), std::time::Instant::now());
+        for i in 0..300 {
+            let pts = picture(i, Resolution::new(16, 16), 0).pts;
+            let frame = VideoFrame {
+                pts,
+                ..frames[(i % 60) as usize].clone()
+            };
+            encoder.encode(&frame, false, &mut out).unwrap();
+        }
+        encoder.flush(&mut out).unwrap();
+        println!(
+            "{tune:?}: {:.2} ms processor, {:.2} ms wall a picture, {:.0} kbit/s",
+            (cpu() - before) / 300.0,
+            started.elapsed().as_secs_f64() * 1e3 / 300.0,
+            kbps(&out, 0, 10_000),
+        );
+    }
+}
