@@ -9,6 +9,7 @@ pub mod fmp4;
 pub mod stage;
 pub mod x264;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use crate::media::packet::{Bitrate, CodecParameters, EncodedPacket};
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 use crate::media::{Recovery, SourceId};
+
+/// Range of the video bitrate in bits per second.
+const BITRATE_BPS: RangeInclusive<u32> = 100_000..=100_000_000;
 
 /// A video encoder this program knows.
 struct Candidate {
@@ -94,17 +98,21 @@ impl VideoEncoderSettings {
                 ),
             );
         }
-        if !(100..=100_000).contains(&self.bitrate_kbps) {
+        let bps = u64::from(self.bitrate_kbps) * 1000;
+        if !u32::try_from(bps).is_ok_and(|bps| BITRATE_BPS.contains(&bps)) {
             return refuse(
                 "encoder.bitrate_kbps",
                 format!("{} is not between 100 and 100000 kbit/s", self.bitrate_kbps),
             );
         }
-        if !x264::PRESETS.iter().any(|(name, _)| *name == self.preset) {
-            let names: Vec<_> = x264::PRESETS.iter().map(|(name, _)| *name).collect();
+        if !x264::PRESETS.contains(&self.preset.as_str()) {
             return refuse(
                 "encoder.preset",
-                format!("{:?} is not one of: {}", self.preset, names.join(", ")),
+                format!(
+                    "{:?} is not one of: {}",
+                    self.preset,
+                    x264::PRESETS.join(", ")
+                ),
             );
         }
         if !(0.5..=10.0).contains(&self.keyframe_interval) {

@@ -1,63 +1,15 @@
-//! The encoders against FFmpeg's decoders: what comes out must decode to what went in, at the right time, at the
-//! bitrate asked for.
+//! H.264: pictures, times, tags, keyframes, bitrate, refusals.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use ffmpeg_next::{Packet, codec, color, decoder, ffi, frame};
+use ffmpeg_next::{color, decoder, frame};
 use kaibo::encode::{
     AudioEncoderSettings, EncodeError, Profile, Reconfigured, Tune, VideoEncoder,
     VideoEncoderSettings, VideoFormat, list, open_audio, open_video,
 };
-use kaibo::media::SourceId;
-use kaibo::media::audio::{AudioBlock, AudioFormat};
-use kaibo::media::packet::{Bitrate, CodecParameters, DropClass, EncodedPacket, Track};
-use kaibo::media::time::{FrameRate, MediaTime};
-use kaibo::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+use kaibo::media::packet::{Bitrate, DropClass, EncodedPacket, Track};
+use kaibo::media::time::FrameRate;
+use kaibo::media::video::{FrameData, Plane, Resolution, VideoFrame};
 
-const SMALL: Resolution = Resolution::new(320, 180);
-
-/// A picture that moves and is hard to compress: a drifting texture with fresh noise on it.
-fn picture(index: u64, size: Resolution, padding: usize) -> VideoFrame {
-    let (w, h) = (size.width as usize, size.height as usize);
-    let stride = w + padding;
-    let t = index as usize;
-    let mut noise = 0x9E37_79B9_7F4A_7C15u64 ^ (index + 1).wrapping_mul(0xD134_2543_DE82_EF95);
-    let mut y = vec![0xEE; stride * h];
-    for row in 0..h {
-        for x in 0..w {
-            noise ^= noise << 13;
-            noise ^= noise >> 7;
-            noise ^= noise << 17;
-            let wave = ((x + 3 * t) / 8 * 37 + (row + t) / 8 * 53) % 97;
-            y[row * stride + x] = (60 + wave + (noise % 24) as usize) as u8;
-        }
-    }
-    let mut uv = vec![0xEE; stride * (h / 2)];
-    for row in 0..h / 2 {
-        for x in 0..w / 2 {
-            uv[row * stride + 2 * x] = (90 + (x + t) % 64) as u8;
-            uv[row * stride + 2 * x + 1] = (100 + (row + t) % 48) as u8;
-        }
-    }
-    VideoFrame {
-        pts: MediaTime::from_millis(5_000) + FrameRate::FPS_30.frame_offset(index),
-        source: SourceId(0),
-        seq: index,
-        resolution: size,
-        data: FrameData::Nv12 {
-            y: Plane {
-                data: y.into(),
-                stride,
-            },
-            uv: Plane {
-                data: uv.into(),
-                stride,
-            },
-        },
-        color: ColorSpec::BT709_LIMITED,
-    }
-}
+use super::{SMALL, decoder_for, feed, picture};
 
 /// The same picture with its chroma in two planes.
 fn as_i420(frame: &VideoFrame) -> VideoFrame {
@@ -103,36 +55,6 @@ fn encode_all(
     }
     encoder.flush(&mut out).unwrap();
     out
-}
-
-/// A decoder that knows only what [`CodecParameters`] says.
-#[expect(unsafe_code, reason = "ffmpeg-next cannot set a decoder's extradata")]
-fn decoder_for(parameters: &CodecParameters) -> decoder::Opened {
-    ffmpeg_next::init().unwrap();
-    let id = match parameters {
-        CodecParameters::H264 { .. } => codec::Id::H264,
-        CodecParameters::Aac { .. } => codec::Id::AAC,
-    };
-    let codec = decoder::find(id).unwrap();
-    let mut context = codec::Context::new_with_codec(codec);
-    let extra = parameters.extradata();
-    // SAFETY: the buffer is as long as said plus the padding FFmpeg asks for, and the context frees it
-    unsafe {
-        let raw = &mut *context.as_mut_ptr();
-        let padding = ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
-        let buffer: *mut u8 = ffi::av_mallocz(extra.len() + padding).cast();
-        std::ptr::copy_nonoverlapping(extra.as_ptr(), buffer, extra.len());
-        raw.extradata = buffer;
-        raw.extradata_size = extra.len().try_into().unwrap();
-    }
-    context.decoder().open().unwrap()
-}
-
-fn feed(decoder: &mut decoder::Opened, packet: &EncodedPacket) {
-    let mut p = Packet::copy(&packet.data);
-    p.set_pts(Some(packet.pts.as_nanos()));
-    p.set_dts(Some(packet.dts.as_nanos()));
-    decoder.send_packet(&p).unwrap();
 }
 
 fn decode_video(packets: &[EncodedPacket]) -> Vec<frame::Video> {
@@ -458,89 +380,63 @@ fn encoders_of_this_machine_are_listed() {
     }
 }
 
-fn decode_audio(packets: &[EncodedPacket]) -> Vec<(MediaTime, f32)> {
-    let mut decoder = decoder_for(&packets[0].parameters).audio().unwrap();
-    let mut samples = Vec::new();
-    for packet in packets {
-        feed(&mut decoder, packet);
-        let mut frame = frame::Audio::empty();
-        while decoder.receive_frame(&mut frame).is_ok() {
-            assert_eq!((frame.rate(), frame.samples()), (48_000, 1024));
-            for (i, s) in frame.plane::<f32>(0).iter().enumerate() {
-                let at = packet.pts + AudioFormat::ENGINE.duration_of(i);
-                samples.push((at, *s));
+/// Not a test: prints the processor time of a 720p picture. `cargo test --release --test encode -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "a measurement")]
+fn processor_time_of_a_720p_picture() {
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg("testsrc2=size=1280x720:rate=30:duration=2,format=nv12")
+        .args(["-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    let pixels = 1280 * 720;
+    let frames: Vec<VideoFrame> = made
+        .stdout
+        .chunks_exact(pixels * 3 / 2)
+        .map(|raw| {
+            let plane = |data: &[u8]| Plane {
+                data: data.to_vec().into(),
+                stride: 1280,
+            };
+            VideoFrame {
+                resolution: Resolution::HD,
+                data: FrameData::Nv12 {
+                    y: plane(&raw[..pixels]),
+                    uv: plane(&raw[pixels..]),
+                },
+                ..picture(0, Resolution::new(16, 16), 0)
             }
+        })
+        .collect();
+    assert_eq!(frames.len(), 60);
+    let cpu = || {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        t.tv_sec as f64 * 1e3 + t.tv_nsec as f64 / 1e6
+    };
+    for tune in [Tune::LowLatency, Tune::Quality] {
+        let settings = VideoEncoderSettings {
+            tune,
+            ..Default::default()
+        };
+        let mut encoder = open(&settings, Resolution::HD);
+        let mut out = Vec::new();
+        let (before, started) = (cpu(), std::time::Instant::now());
+        for i in 0..300 {
+            let pts = picture(i, Resolution::new(16, 16), 0).pts;
+            let frame = VideoFrame {
+                pts,
+                ..frames[(i % 60) as usize].clone()
+            };
+            encoder.encode(&frame, false, &mut out).unwrap();
         }
+        encoder.flush(&mut out).unwrap();
+        println!(
+            "{tune:?}: {:.2} ms processor, {:.2} ms wall a picture, {:.0} kbit/s",
+            (cpu() - before) / 300.0,
+            started.elapsed().as_secs_f64() * 1e3 / 300.0,
+            kbps(&out, 0, 10_000),
+        );
     }
-    samples
-}
-
-#[test]
-fn a_beep_is_decoded_at_its_time() {
-    let mut encoder = open_audio(&AudioEncoderSettings::default(), 3).unwrap();
-    assert_eq!(encoder.frame_size(), 1024);
-    let start = MediaTime::from_millis(777);
-    let beep = MediaTime::from_millis(1_777);
-    let mut packets = Vec::new();
-    for block in 0..94 {
-        let at = start + AudioFormat::ENGINE.duration_of(block * 1024);
-        let samples: Arc<[f32]> = (0..1024)
-            .flat_map(|i| {
-                let n = block * 1024 + i;
-                let on = start + AudioFormat::ENGINE.duration_of(n) >= beep;
-                let tone = (n as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.5;
-                let s = if on { tone } else { 0.0 };
-                [s, s]
-            })
-            .collect();
-        let block = AudioBlock {
-            pts: at,
-            samples,
-            format: AudioFormat::ENGINE,
-        };
-        encoder.encode(&block, &mut packets).unwrap();
-    }
-    encoder.flush(&mut packets).unwrap();
-    assert_eq!(packets.len(), 95, "one more: the codec's priming");
-    let one = Duration::from_nanos(21_333_333);
-    assert_eq!(packets[0].pts, start - one);
-    for pair in packets.windows(2) {
-        let step = pair[1].pts.nanos_since(pair[0].pts);
-        assert!((step - 21_333_333).abs() <= 1, "{step}");
-    }
-    for packet in &packets {
-        assert_eq!((packet.track, packet.dts), (Track::Audio, packet.pts));
-        assert_eq!((packet.duration, packet.drop), (one, DropClass::Never));
-    }
-    let bytes: usize = packets.iter().map(|p| p.data.len()).sum();
-    assert!(bytes < 128_000 / 8 * 2 * 12 / 10, "{bytes} bytes in 2 s");
-
-    let sound = decode_audio(&packets);
-    assert_eq!(sound.len(), 95 * 1024);
-    let first_loud = sound.iter().find(|(_, s)| s.abs() > 0.2).unwrap().0;
-    let late_ns = first_loud.nanos_since(beep);
-    assert!(late_ns.abs() < 1_000_000, "{late_ns} ns");
-    // the beep's phase is the source's: no shift by whole blocks or samples
-    let from = sound.iter().position(|(t, _)| *t >= beep).unwrap() + 4800;
-    for (i, (t, s)) in sound[from..from + 4800].iter().enumerate() {
-        let n = AudioFormat::ENGINE.frames_in(t.saturating_since(start));
-        let tone = (n as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.5;
-        assert!((s - tone).abs() < 0.05, "sample {i}: {s} instead of {tone}");
-    }
-}
-
-#[test]
-fn sound_that_is_no_number_does_not_stop_the_encoder() {
-    let mut encoder = open_audio(&AudioEncoderSettings::default(), 0).unwrap();
-    let mut packets = Vec::new();
-    for i in 0..4 {
-        let block = AudioBlock {
-            pts: MediaTime::ZERO + AudioFormat::ENGINE.duration_of(i * 1024),
-            samples: [f32::NAN, f32::INFINITY].repeat(1024).into(),
-            format: AudioFormat::ENGINE,
-        };
-        encoder.encode(&block, &mut packets).unwrap();
-    }
-    encoder.flush(&mut packets).unwrap();
-    assert_eq!(packets.len(), 5);
 }
