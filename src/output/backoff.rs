@@ -143,7 +143,7 @@ mod tests {
     fn a_stable_connection_starts_over_a_flapping_one_does_not() {
         let (mut b, t) = (Backoff::new(), Instant::now());
         for _ in 0..4 {
-            let _ = b.failed(Failure::Passing, t, 0.5);
+            b.failed(Failure::Passing, t, 0.5);
         }
         b.connected(t);
         assert_eq!(
@@ -192,8 +192,8 @@ mod tests {
                 Next::Retry(_)
             ));
         }
-        let _ = b.failed(Failure::Refused, t, 0.5);
-        let _ = b.failed(Failure::Refused, t, 0.5);
+        b.failed(Failure::Refused, t, 0.5);
+        b.failed(Failure::Refused, t, 0.5);
         assert_eq!(b.failed(Failure::Refused, t, 0.5), Next::GiveUp);
     }
 }

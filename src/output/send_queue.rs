@@ -546,7 +546,7 @@ mod tests {
     #[test]
     fn a_queued_keyframe_saves_its_gop() {
         let mut q = open();
-        let _ = q.push(packet(Kind::Key, 0, 1));
+        assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
         assert!(q.pop().is_some());
         for i in 1..29 {
             let kind = if i == 20 { Kind::Key } else { Kind::P };
@@ -561,7 +561,7 @@ mod tests {
     #[test]
     fn hard_limits_mean_lost() {
         let mut q = open();
-        let _ = q.push(packet(Kind::Key, 0, 1));
+        assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
         for ms in (0..=10_000).step_by(20) {
             assert_eq!(q.push(packet(Kind::Audio, ms, 1)), Verdict::Fine, "{ms}");
         }
@@ -588,7 +588,7 @@ mod tests {
                 }
             }
         });
-        let _ = q.push(&packet(Kind::Key, 7, 1));
+        assert_eq!(q.push(&packet(Kind::Key, 7, 1)), Verdict::Fine);
         let limit = Duration::from_secs(10);
         let got = tokio::time::timeout(limit, consumer).await.unwrap();
         assert_eq!(got.unwrap().as_millis(), 7);
