@@ -129,16 +129,45 @@ mod tests {
         listener.local_addr().unwrap().port()
     }
 
+    /// A listener whose queue is full: the kernel swallows further connection attempts.
+    #[cfg(target_os = "linux")]
+    async fn swallowing() -> (socket2::Socket, Vec<TcpStream>, SocketAddr) {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(STAGGER, TcpStream::connect(address)).await {
+            waiting.push(stream.unwrap());
+        }
+        (socket, waiting, address)
+    }
+
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn every_address_is_tried() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
         let refused = SocketAddr::from(([127, 0, 0, 1], free_port().await));
-        // 240.0.0.0/4 is reserved: unreachable at once or swallowed, depending on the machine
-        let swallowed = SocketAddr::from(([240, 0, 0, 1], 1935));
+        let (_socket, _waiting, swallowed) = swallowing().await;
         let addresses = [swallowed, refused, good];
         let stream = timeout(LIMIT, connect_any(&addresses)).await.unwrap();
         assert_eq!(stream.unwrap().peer_addr().unwrap(), good);
+
+        let e = open("127.0.0.1", swallowed.port(), STAGGER).await;
+        let e = e.unwrap_err();
+        assert!(
+            matches!(
+                e,
+                OutputError::TimedOut {
+                    phase: Phase::Tcp,
+                    ..
+                }
+            ),
+            "{e:?}"
+        );
     }
 
     #[tokio::test]
