@@ -5,9 +5,12 @@ pub mod backoff;
 mod connect;
 mod error;
 pub mod file;
+mod flv_file;
+mod latch;
 mod link;
 pub mod rtmp;
 pub mod send_queue;
+mod tagger;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::media::time::MediaTime;
 
 /// While pictures wait for a keyframe that was asked for, ask again after this much media time.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How long sound waits for the first keyframe before it is let through alone.
+/// How much sound is kept back for the first keyframe.
 const GATE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Bounds of a queue. `discard_over` and `cut_over` are judged from the oldest queued *picture* to the newest packet:
@@ -161,9 +161,10 @@ impl SendQueue {
         if packet.track == Track::Video && packet.keyframe {
             self.take_keyframe(packet);
         } else if packet.track == Track::Video && self.waiting {
-            match self.intake {
-                Intake::Gate => self.counters.skipped += 1,
-                _ => self.counters.dropped += 1,
+            if self.intake == Intake::Gate {
+                self.counters.skipped += 1;
+            } else {
+                self.counters.dropped += 1;
             }
         } else {
             self.enqueue(packet);
@@ -189,8 +190,11 @@ impl SendQueue {
     }
 
     fn apply_policy(&mut self) -> Verdict {
-        if self.intake == Intake::Gate && self.queued() > GATE_LIMIT {
-            self.intake = Intake::Open; // sound without a picture is better than a silent connection
+        while self.intake == Intake::Gate && self.queued() > GATE_LIMIT {
+            if let Some(old) = self.packets.pop_front() {
+                self.bytes -= old.data.len();
+                self.counters.skipped += 1;
+            }
         }
         if self.picture_backlog() > self.limits.discard_over {
             self.retain(|p| p.drop != DropClass::Discardable, |c| &mut c.dropped);
@@ -305,6 +309,15 @@ impl SendQueue {
         self.packets.is_empty()
     }
 
+    /// [`Self::pop`] would give something, or the consumer has to learn of an overflow.
+    pub fn is_ready(&self) -> bool {
+        match self.intake {
+            Intake::Closed | Intake::Gate => false,
+            Intake::Open => !self.packets.is_empty(),
+            Intake::Overflowed => true,
+        }
+    }
+
     /// The hard limit was passed since the last [`Self::reset`].
     pub fn is_overflowed(&self) -> bool {
         self.intake == Intake::Overflowed
@@ -349,12 +362,15 @@ impl SharedQueue {
     /// See [`SendQueue::push`]. Holds the lock for the length of the policy, never for I/O.
     pub fn push(&self, packet: &EncodedPacket) -> Verdict {
         let verdict = self.queue.lock().push(packet.clone());
-        self.wake();
+        self.task.notify_one();
+        self.thread.notify_one();
         verdict
     }
 
     /// Wakes the consumer although nothing was pushed (it is asked to stop).
     pub fn wake(&self) {
+        // Once through the lock: a thread on its way into `wait_pushed` has either seen the reason or sleeps by now.
+        drop(self.queue.lock());
         self.task.notify_one();
         self.thread.notify_one();
     }
@@ -364,10 +380,11 @@ impl SharedQueue {
         self.task.notified().await;
     }
 
-    /// Blocks until something is there to pop or `timeout` has passed, or somebody calls [`Self::wake`].
-    pub fn wait_pushed(&self, timeout: Duration) {
+    /// Blocks until something is there to pop, `timeout` has passed, or `unless` is true (looked at before sleeping;
+    /// call [`Self::wake`] after it became true).
+    pub fn wait_pushed(&self, timeout: Duration, unless: impl Fn() -> bool) {
         let mut queue = self.queue.lock();
-        if queue.is_empty() && !queue.is_overflowed() {
+        if !queue.is_ready() && !unless() {
             self.thread.wait_for(&mut queue, timeout);
         }
     }
@@ -497,14 +514,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_picture_the_wish_is_repeated_and_sound_goes_on_alone() {
+    fn without_a_picture_the_wish_is_repeated_and_old_sound_makes_room() {
         let mut q = open();
         let verdicts: Vec<_> = (0..120)
             .map(|i| q.push(packet(Kind::Audio, i * 21, 1)))
             .collect();
         let asked = verdicts.iter().filter(|v| **v == Verdict::NeedKeyframe);
         assert_eq!(asked.count(), 2, "at 1 s and 2 s");
-        assert_eq!(kinds(&mut q).len(), 120);
+        assert!(q.pop().is_none());
+        assert!(q.queued() <= GATE_LIMIT && q.len() > 90);
     }
 
     #[test]
