@@ -85,8 +85,17 @@ async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     Err(error.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)))
 }
 
+/// The host as it stands in an address: IPv6 in brackets.
+pub(super) fn shown_host(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
+
 fn connect_error(host: &str, port: u16, source: io::Error) -> OutputError {
-    let host = host.to_owned();
+    let host = shown_host(host);
     match source.kind() {
         io::ErrorKind::ConnectionRefused => OutputError::Refused { host, port },
         _ => OutputError::Unreachable { host, port, source },

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::flv_file::FlvFile;
 use super::latch::Latch;
-use super::link::RateMeter;
+use super::rate::RateMeter;
 use super::send_queue::{QueueLimits, SharedQueue, Verdict};
 use super::tagger::Tagger;
 use super::{

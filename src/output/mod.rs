@@ -8,6 +8,8 @@ pub mod file;
 mod flv_file;
 mod latch;
 mod link;
+mod pump;
+mod rate;
 pub mod rtmp;
 pub mod send_queue;
 mod tagger;
@@ -133,7 +135,7 @@ pub trait Output: PacketSink {
 /// Starts an output.
 pub fn start(spec: &OutputSpec, cx: OutputContext) -> Result<Arc<dyn Output>, OutputError> {
     match spec {
-        OutputSpec::Rtmp(url) => rtmp::start(url.clone(), cx),
+        OutputSpec::Rtmp(url) => Ok(rtmp::start(url.clone(), cx)),
         OutputSpec::File(path) => file::start(path, cx),
     }
 }

@@ -394,6 +394,11 @@ impl SharedQueue {
         self.queue.lock().pop()
     }
 
+    /// See [`SendQueue::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.queue.lock().is_ready()
+    }
+
     /// See [`SendQueue::reset`].
     pub fn reset(&self, now: MediaTime) {
         self.queue.lock().reset(now);
