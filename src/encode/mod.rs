@@ -138,6 +138,14 @@ pub enum EncodeError {
     /// It produced something we cannot send.
     #[error("the encoder produced a broken stream: {0}")]
     Bitstream(String),
+    /// The thread that runs it did not start, or is gone.
+    #[error("the {name} stage is not running: {reason}")]
+    Stage {
+        /// Which stage.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl EncodeError {
@@ -146,7 +154,7 @@ impl EncodeError {
         match self {
             Self::Missing { .. } => Recovery::Fallback,
             Self::Setting { .. } => Recovery::GiveUp,
-            Self::Codec { .. } | Self::Bitstream(_) => Recovery::Rebuild,
+            Self::Codec { .. } | Self::Bitstream(_) | Self::Stage { .. } => Recovery::Rebuild,
         }
     }
 }
