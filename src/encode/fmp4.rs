@@ -67,8 +67,8 @@ pub fn codec_string(parameters: &CodecParameters) -> Option<String> {
 pub struct Fmp4Muxer {
     context: *mut ffi::AVFormatContext,
     packet: *mut ffi::AVPacket,
-    /// Where FFmpeg's writes land. Boxed: FFmpeg keeps its address.
-    written: Box<Vec<u8>>,
+    /// Where FFmpeg's writes land: from `Box::into_raw`, because FFmpeg keeps the address.
+    written: *mut Vec<u8>,
     tracks: Vec<MuxedTrack>,
 }
 
@@ -82,7 +82,10 @@ struct MuxedTrack {
 
 // SAFETY: the context, its I/O context and the packet are owned by this value alone and touched only through `&mut
 // self`; libavformat keeps no thread-local state for a muxer.
-#[expect(unsafe_code, reason = "libavformat has no safe muxer with a write callback")]
+#[expect(
+    unsafe_code,
+    reason = "libavformat has no safe muxer with a write callback"
+)]
 unsafe impl Send for Fmp4Muxer {}
 
 impl std::fmt::Debug for Fmp4Muxer {
@@ -116,8 +119,8 @@ unsafe extern "C" fn append<P: BytePointer>(opaque: *mut c_void, data: P, len: c
     let Ok(size) = usize::try_from(len) else {
         return ffi::AVERROR_EXTERNAL;
     };
-    // SAFETY: `opaque` is the address of the boxed Vec of the muxer that owns this I/O context; the muxer makes no
-    // reference to it while a call into FFmpeg runs. `data` holds `len` bytes for the length of this call.
+    // SAFETY: `opaque` is the Vec of the muxer that owns this I/O context; the muxer makes no reference to it while a
+    // call into FFmpeg runs. `data` holds `len` bytes for the length of this call.
     let (written, data) = unsafe {
         (
             &mut *opaque.cast::<Vec<u8>>(),
@@ -159,7 +162,7 @@ impl Fmp4Muxer {
         let mut muxer = Self {
             context: ptr::null_mut(),
             packet: ptr::null_mut(),
-            written: Box::default(),
+            written: Box::into_raw(Box::default()),
             tracks: Vec::new(),
         };
         #[expect(unsafe_code, reason = "libavformat")]
@@ -186,7 +189,7 @@ impl Fmp4Muxer {
                 buffer.cast(),
                 c_int::try_from(IO_BUFFER).expect("a small constant"),
                 1,
-                ptr::from_mut::<Vec<u8>>(muxer.written.as_mut()).cast(),
+                muxer.written.cast(),
                 None,
                 Some(append::<_>),
                 None,
@@ -270,12 +273,7 @@ impl Fmp4Muxer {
         // number of streams made.
         unsafe {
             let mut options = ptr::null_mut();
-            ffi::av_dict_set(
-                &raw mut options,
-                c"movflags".as_ptr(),
-                MOVFLAGS.as_ptr(),
-                0,
-            );
+            ffi::av_dict_set(&raw mut options, c"movflags".as_ptr(), MOVFLAGS.as_ptr(), 0);
             // An edit list would move the first packet to zero in players that obey it.
             ffi::av_dict_set(&raw mut options, c"use_editlist".as_ptr(), c"0".as_ptr(), 0);
             let code = ffi::avformat_write_header(self.context, &raw mut options);
@@ -358,11 +356,12 @@ impl Fmp4Muxer {
 
     fn take_written(&mut self) -> Bytes {
         #[expect(unsafe_code, reason = "libavformat")]
-        // SAFETY: `pb` was set when the muxer was opened and lives until `Drop`.
+        // SAFETY: `pb` was set when the muxer was opened and lives until `Drop`, as does `written`; after the call no
+        // FFmpeg function runs that could write to it.
         unsafe {
             ffi::avio_flush((*self.context).pb);
+            Bytes::from(std::mem::take(&mut *self.written))
         }
-        Bytes::from(std::mem::take(self.written.as_mut()))
     }
 }
 
@@ -382,6 +381,7 @@ impl Drop for Fmp4Muxer {
                     ffi::avio_context_free(&raw mut io);
                 }
             }
+            drop(Box::from_raw(self.written));
         }
     }
 }

@@ -176,9 +176,8 @@ impl Stream {
             Some(CodecParameters::H264 { resolution, .. }) => Some(*resolution),
             _ => None,
         };
-        let name = |p: Option<Arc<CodecParameters>>| {
-            p.and_then(|p| codec_string(&p)).unwrap_or_default()
-        };
+        let name =
+            |p: Option<Arc<CodecParameters>>| p.and_then(|p| codec_string(&p)).unwrap_or_default();
         let mp4 = state.mp4.as_ref().map(|m| &m.fragments);
         StreamStats {
             name: self.name.clone(),
@@ -226,7 +225,7 @@ impl Publication {
     }
 
     /// Takes `onMetaData` (the body begins with that name).
-    pub(super) fn metadata(&mut self, body: Bytes, now: Instant) {
+    pub(super) fn metadata(&self, body: Bytes, now: Instant) {
         let tag = FlvTag {
             kind: TagKind::Script,
             timestamp_ms: 0,
