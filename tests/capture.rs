@@ -64,8 +64,10 @@ impl Xvfb {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.server.id().to_string();
-        let done = Command::new("kill").args(["-s", name, &pid]).status();
+        let pid = self.server.id();
+        // the shell's own kill: the program is not everywhere
+        let kill = format!("kill -s {name} {pid}");
+        let done = Command::new("sh").args(["-c", &kill]).status();
         assert!(done.unwrap().success());
     }
 }

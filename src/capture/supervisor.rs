@@ -2,7 +2,7 @@
 //!
 //! In: a [`SourceSpec`] or [`AudioSpec`]. Out: the newest frame in a slot, [`SourceEvent`]s to the engine, figures.
 //! Threads: `vsrc-<id>` for a picture source, `asrc-<id>` for a sound source. What to do after a failure is decided in
-//! [`retry`], without a clock and without a device.
+//! `retry.rs`, without a clock and without a device.
 
 mod retry;
 #[cfg(test)]
