@@ -103,8 +103,15 @@ pub trait VideoSource {
     /// What it delivers, in words for the panel: "1280x720, 30 fps, BGRA".
     fn describe(&self) -> String;
 
-    /// A source that ends by itself (a file that does not loop) is not a failure.
+    /// A source that ends by itself (a file that does not loop) is not a failure. Asked when [`next`](Self::next) came
+    /// back with no frame.
     fn finished(&self) -> bool {
+        false
+    }
+
+    /// Sources for which it is normal to deliver nothing for a while (a screen on which nothing changes, a paused file)
+    /// say so here and are then not taken for stalled.
+    fn may_be_still(&self) -> bool {
         false
     }
 }
