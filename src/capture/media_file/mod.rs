@@ -1,8 +1,8 @@
 //! A media file as picture and sound in real time, once or in a loop: what `ffmpeg -re -i FILE` does.
 //!
 //! In: any file FFmpeg reads. Out: pictures at the moment they are due (pts = start + their time in the file), sound
-//! pushed into its ring 100 to 200 ms ahead with exact times. Everything runs on the source's thread: [`demux`] reads,
-//! [`track`] decodes, [`picture`] and [`sound`] convert, [`Player`] keeps the time, without reading a clock itself.
+//! pushed into its ring 100 to 200 ms ahead with exact times. Everything runs on the source's thread: `demux` reads,
+//! `track` decodes, `picture` and `sound` convert, `Player` keeps the time, without reading a clock itself.
 //!
 //! Not done: rotation and pixel aspect ratio of the file are ignored, interlaced pictures are shown as they are, and
 //! high dynamic range is not mapped to standard range.
