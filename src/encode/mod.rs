@@ -210,7 +210,7 @@ impl AudioEncoderSettings {
             return Ok(());
         }
         refuse(
-            "audio.bitrate_kbps",
+            "audio.encoder.bitrate_kbps",
             format!("{} is not between 32 and 320 kbit/s", self.bitrate_kbps),
         )
     }
@@ -259,9 +259,14 @@ pub enum EncodeError {
     /// It was given something it was not opened for.
     #[error("the encoder cannot take its input: {0}")]
     Input(String),
-    /// Its thread could not be started, or ended by a bug.
-    #[error("the encoder's thread failed: {0}")]
-    Thread(String),
+    /// The thread that runs it did not start, or is gone.
+    #[error("the {name} stage is not running: {reason}")]
+    Stage {
+        /// Which stage.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl From<bitstream::BitstreamError> for EncodeError {
@@ -275,8 +280,8 @@ impl EncodeError {
     pub const fn recovery(&self) -> Recovery {
         match self {
             Self::Missing { .. } => Recovery::Fallback,
-            Self::Setting { .. } | Self::Input(_) | Self::Thread(_) => Recovery::GiveUp,
-            Self::Codec { .. } | Self::Bitstream(_) => Recovery::Rebuild,
+            Self::Setting { .. } | Self::Input(_) => Recovery::GiveUp,
+            Self::Codec { .. } | Self::Bitstream(_) | Self::Stage { .. } => Recovery::Rebuild,
         }
     }
 }
