@@ -100,11 +100,8 @@ impl GpuContext {
     ) -> Self {
         let health = Arc::new(Health::default());
         let on_lost = Arc::clone(&health);
-        device.set_device_lost_callback(move |reason, message| {
-            // dropping the last handle also comes here, as Destroyed
-            if matches!(reason, wgpu::DeviceLostReason::Unknown) {
-                on_lost.fail(format!("the graphics device was lost ({message})"));
-            }
+        device.set_device_lost_callback(move |_, message| {
+            on_lost.fail(format!("the graphics device was lost ({message})"));
         });
         let on_error = Arc::clone(&health);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
