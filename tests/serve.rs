@@ -1,5 +1,9 @@
 //! The built-in ingest and watch page against real programs: ffmpeg pushes and plays, Chromium watches, a hostile peer
 //! sends garbage.
+#![expect(
+    clippy::unwrap_used,
+    reason = "test helpers: failing loudly is their job"
+)]
 
 #[path = "support/browser.rs"]
 mod browser;
@@ -10,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kaibo::serve::{ServeConfig, Server};
+use rml_amf0::Amf0Value;
 use rml_rtmp::chunk_io::ChunkSerializer;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::MessagePayload;
@@ -442,6 +447,112 @@ fn hostile_peers_harm_nobody_else() {
     });
     let mut later = push(server, "later", &["-t", "0.5"]);
     assert!(later.0.wait().unwrap().success(), "a later push");
+}
+
+/// A publisher of our own, to know when each packet was sent.
+struct Publisher {
+    stream: TcpStream,
+    serializer: ChunkSerializer,
+}
+
+impl Publisher {
+    fn start(server: &Server, name: &str) -> Self {
+        let stream = shaken_hands(server);
+        stream.set_nodelay(true).unwrap();
+        let mut publisher = Self {
+            stream,
+            serializer: ChunkSerializer::new(),
+        };
+        let string = |s: &str| Amf0Value::Utf8String(s.to_owned());
+        let number = Amf0Value::Number;
+        let app = [("app".to_owned(), string("live"))].into_iter().collect();
+        for (stream_id, values) in [
+            (
+                0,
+                vec![string("connect"), number(1.0), Amf0Value::Object(app)],
+            ),
+            (
+                0,
+                vec![string("createStream"), number(2.0), Amf0Value::Null],
+            ),
+            (
+                1,
+                vec![
+                    string("publish"),
+                    number(3.0),
+                    Amf0Value::Null,
+                    string(name),
+                    string("live"),
+                ],
+            ),
+        ] {
+            let data = rml_amf0::serialize(&values).unwrap();
+            publisher.send(20, stream_id, 0, data);
+        }
+        publisher
+    }
+
+    fn send(&mut self, type_id: u8, stream_id: u32, ms: u32, data: Vec<u8>) {
+        let message = MessagePayload {
+            timestamp: RtmpTimestamp::new(ms),
+            type_id,
+            message_stream_id: stream_id,
+            data: data.into(),
+        };
+        let packet = self.serializer.serialize(&message, false, true).unwrap();
+        self.stream.write_all(&packet.bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_packet_reaches_the_viewer_in_milliseconds() {
+    const AVCC: &[u8] = &[
+        0x17, 0, 0, 0, 0, 1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 0x1b, 0x67, 0x64, 0, 0x1f, 0xac, 0xd9,
+        0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0, 0, 0x03, 0, 0x10, 0, 0, 0x03, 0x03, 0xc0, 0xf1,
+        0x83, 0x19, 0x60, 1, 0, 4, 0x68, 0xeb, 0xe3, 0xcb,
+    ];
+    let fixture = start();
+    let server = &fixture.server;
+    let mut publisher = Publisher::start(server, "quick");
+    publisher.send(9, 1, 0, AVCC.to_vec());
+    // 2.5 Mbit/s at 30 pictures a second; the mark makes each findable in the answer.
+    let picture = |number: u32| {
+        let mut body = vec![if number == 0 { 0x17 } else { 0x27 }, 1, 0, 0, 0];
+        body.extend(10_411_u32.to_be_bytes());
+        body.push(0x41);
+        body.extend([0; 10_400]);
+        body.extend(b"mark");
+        body.extend(number.to_be_bytes());
+        body
+    };
+    publisher.send(9, 1, 0, picture(0));
+    wait_live(server, "quick");
+    let mut viewer = request(server.http_addr(), "/stream/quick.mp4", "");
+    let mut received = Vec::new();
+    let mut buffer = vec![0; 65_536];
+    let mut wait_for_mark = |number: u32| {
+        let mark = [b"mark".as_slice(), &number.to_be_bytes()].concat();
+        while !received.windows(8).any(|w| w == mark) {
+            let read = viewer.read(&mut buffer).unwrap();
+            assert!(read > 0, "the stream ended");
+            received.extend_from_slice(&buffer[..read]);
+        }
+        received.clear();
+    };
+    wait_for_mark(0);
+    let mut delays: Vec<Duration> = (1..=100)
+        .map(|number| {
+            let body = picture(number);
+            let sent = Instant::now();
+            publisher.send(9, 1, number * 33, body);
+            wait_for_mark(number);
+            sent.elapsed()
+        })
+        .collect();
+    delays.sort_unstable();
+    let median = delays[50];
+    // A muxer that waits for the next packet never answers here; Nagle's algorithm would show as 40 ms.
+    assert!(median < Duration::from_millis(15), "median {median:?}");
 }
 
 #[test]

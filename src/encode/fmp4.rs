@@ -80,12 +80,12 @@ struct MuxedTrack {
     end: i64,
 }
 
-// SAFETY: the context, its I/O context and the packet are owned by this value alone and touched only through `&mut
-// self`; libavformat keeps no thread-local state for a muxer.
 #[expect(
     unsafe_code,
     reason = "libavformat has no safe muxer with a write callback"
 )]
+// SAFETY: the context, its I/O context and the packet are owned by this value alone and touched only through `&mut
+// self`; libavformat keeps no thread-local state for a muxer.
 unsafe impl Send for Fmp4Muxer {}
 
 impl std::fmt::Debug for Fmp4Muxer {
