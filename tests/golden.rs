@@ -1,5 +1,6 @@
 //! Pictures drawn on software Vulkan: colour conversions against a reference, placements against PNG files, and all plans
 //! against each other.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "golden/reference.rs"]
 mod reference;
@@ -7,6 +8,8 @@ mod reference;
 mod scenes;
 #[path = "golden/snapshot.rs"]
 mod snapshot;
+#[path = "golden/stage.rs"]
+mod stage;
 
 use kaibo::gpu::context::GpuContext;
 use kaibo::media::video::{ColorMatrix, ColorRange, ColorSpec, PixelFormat, Resolution};

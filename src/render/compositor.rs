@@ -459,7 +459,7 @@ fn placeholder(gpu: &GpuContext, pool: &mut TexturePool) -> Result<GpuFrame, Pas
         seq: 0,
         resolution: Resolution::new(1, 1),
         data: FrameData::Bgra(Plane {
-            data: (&[0x2b, 0x2b, 0x2b, 0xff]).as_slice().into(),
+            data: [0x2b, 0x2b, 0x2b, 0xff].as_slice().into(),
             stride: 4,
         }),
         color: ColorSpec::default(),

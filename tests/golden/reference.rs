@@ -27,7 +27,7 @@ impl Picture {
             )
         };
         let pixels = (0..size.pixels())
-            .map(|n| at(n))
+            .map(at)
             .map(|(x, y)| color(x, y))
             .collect();
         Self { size, pixels }

@@ -15,6 +15,7 @@ use super::reference::{Picture, Rgb};
 
 /// A software device, so that results do not depend on the machine. Without one tests fail in CI and are skipped, with
 /// the reason, elsewhere.
+#[expect(clippy::print_stderr, reason = "says why tests are skipped")]
 pub(crate) fn device() -> Option<GpuContext> {
     match GpuContext::headless(AdapterChoice::Software) {
         Ok(gpu) => Some(gpu),
