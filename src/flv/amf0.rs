@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn hostile_nesting_and_counts_are_refused() {
-        let deep = vec![0x0A, 0, 0, 0, 1].repeat(100_000);
+        let deep = [0x0A, 0, 0, 0, 1].repeat(100_000);
         assert_eq!(Amf0Reader::new(&deep).read(), Err(Amf0Error::TooDeep));
         let mut many = vec![0x0A, 0xFF, 0xFF, 0xFF, 0xFF];
         many.resize(100_000, 0x05);

@@ -64,23 +64,35 @@ impl Outbox {
         payload: Bytes,
         out: &mut Vec<u8>,
     ) {
-        debug_assert!(payload.len() <= MAX_BODY, "checked by callers");
         let message = MessagePayload {
             timestamp: RtmpTimestamp::new(timestamp_ms),
             type_id: kind,
             message_stream_id: stream_id,
             data: payload,
         };
-        let packet = self
-            .serializer
-            .serialize(&message, false, true)
-            .expect("writing to memory does not fail, and the length was checked");
-        self.append(&packet, out);
+        self.serialize(&message, false, out);
     }
 
-    /// A control message of the connection.
+    /// A control message of the connection; it fits into one chunk.
     pub(super) fn control(&mut self, kind: u8, payload: &[u8], out: &mut Vec<u8>) {
-        self.message(kind, 0, 0, Bytes::copy_from_slice(payload), out);
+        let message = MessagePayload {
+            timestamp: RtmpTimestamp::new(0),
+            type_id: kind,
+            message_stream_id: 0,
+            data: Bytes::copy_from_slice(payload),
+        };
+        // forced, because "set chunk size" is written without leave to drop it and would be leaned on
+        self.serialize(&message, true, out);
+    }
+
+    /// `force` would put a full header in front of every chunk, not only of every message.
+    fn serialize(&mut self, message: &MessagePayload, force: bool, out: &mut Vec<u8>) {
+        debug_assert!(message.data.len() <= MAX_BODY, "checked by callers");
+        let packet = self
+            .serializer
+            .serialize(message, force, true)
+            .expect("writing to memory does not fail, and the length was checked");
+        self.append(&packet, out);
     }
 
     fn append(&mut self, packet: &Packet, out: &mut Vec<u8>) {
