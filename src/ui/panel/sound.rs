@@ -1,0 +1,102 @@
+//! Sound: which microphone, how loud, and the meter of the mix.
+
+use eframe::egui::{ComboBox, Slider, Ui};
+
+use crate::capture::AudioSpec;
+use crate::engine::command::Command;
+use crate::engine::status::Status;
+use crate::ui::draft::Draft;
+use crate::ui::text::fill;
+use crate::ui::theme::size;
+use crate::ui::widgets::{label_ui, meter, section_ui};
+
+/// Microphone and level meter.
+pub fn sound_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    let t = draft.text();
+    section_ui(ui, t.sound);
+    ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
+    let label = label_ui(ui, t.microphone);
+    microphone_ui(status, draft, commands, ui, &label);
+    if draft.settings.audio.input != AudioSpec::None {
+        gain_ui(draft, commands, ui);
+    }
+    ui.add_space(size::GAP_SMALL);
+    label_ui(ui, t.level);
+    // The meter shows the mix: a muted microphone does not silence the sound of a file.
+    meter(ui, &status.audio.levels, false, t);
+}
+
+fn microphone_ui(
+    status: &Status,
+    draft: &mut Draft,
+    commands: &mut Vec<Command>,
+    ui: &mut Ui,
+    label: &eframe::egui::Response,
+) {
+    let t = draft.text();
+    let default = status.audio_devices.iter().find(|d| d.default);
+    let name = |input: &AudioSpec| match input {
+        AudioSpec::None => t.microphone_none.to_owned(),
+        AudioSpec::Default => default.map_or_else(
+            || t.microphone_default.to_owned(),
+            |d| fill(t.microphone_default_named, &[&d.name]),
+        ),
+        AudioSpec::Device(name) if status.audio_devices.iter().any(|d| d.name == *name) => {
+            name.clone()
+        }
+        AudioSpec::Device(name) => fill(t.microphone_gone, &[name]),
+    };
+    let current = draft.settings.audio.input.clone();
+    let mut choice = None;
+    let combo = ComboBox::from_id_salt("microphone")
+        .width(ui.available_width())
+        .selected_text(name(&current))
+        .truncate()
+        .show_ui(ui, |ui| {
+            let devices = status
+                .audio_devices
+                .iter()
+                .map(|d| AudioSpec::Device(d.name.clone()));
+            for input in [AudioSpec::Default, AudioSpec::None]
+                .into_iter()
+                .chain(devices)
+            {
+                if ui
+                    .selectable_label(input == current, name(&input))
+                    .clicked()
+                    && input != current
+                {
+                    choice = Some(input);
+                }
+            }
+        });
+    combo.response.labelled_by(label.id);
+    if let Some(input) = choice {
+        draft.choose_microphone(input, commands);
+    }
+}
+
+fn gain_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    let t = draft.text();
+    ui.horizontal(|ui| {
+        let muted = draft.settings.audio.muted;
+        let text = if muted { t.muted } else { t.mute };
+        if ui.selectable_label(muted, text).clicked() {
+            draft.settings.audio.muted = !muted;
+            draft.apply_microphone(commands);
+        }
+        let label = label_ui(ui, t.gain);
+        ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(40.0);
+        let slider = Slider::new(&mut draft.settings.audio.gain_db, -30.0..=20.0)
+            .step_by(1.0)
+            .fixed_decimals(0)
+            .suffix(" dB");
+        if ui
+            .add_enabled(!muted, slider)
+            .labelled_by(label.id)
+            .changed()
+        {
+            draft.apply_microphone(commands);
+        }
+    });
+}

@@ -1,0 +1,58 @@
+//! Small parts the panels are made of. Drawn with egui's painter; each takes what it shows and returns a response.
+
+mod controls;
+mod graph;
+mod icon;
+mod meter;
+
+pub use controls::{BigButton, big_button, choice_row, reveal_button, status_pill};
+pub use graph::graph;
+pub use icon::Icon;
+pub use meter::meter;
+
+use eframe::egui::{self, Color32, Frame, Margin, RichText, Stroke, Ui};
+
+use super::theme::{color, size, strong};
+
+/// A group's heading.
+pub fn section_ui(ui: &mut Ui, title: &str) {
+    ui.add(egui::Label::new(
+        RichText::new(title).font(strong(13.5)).color(color::TEXT),
+    ));
+}
+
+/// A label above or beside a field. Its response names the field: `field.labelled_by(label.id)`.
+pub fn label_ui(ui: &mut Ui, text: &str) -> egui::Response {
+    ui.label(RichText::new(text).small().color(color::MUTED))
+}
+
+/// A line of help.
+pub fn hint_ui(ui: &mut Ui, text: &str) {
+    colored_hint_ui(ui, text, color::MUTED);
+}
+
+/// A line of help in another colour.
+pub fn colored_hint_ui(ui: &mut Ui, text: &str, text_color: Color32) {
+    ui.add(egui::Label::new(RichText::new(text).small().color(text_color)).wrap());
+}
+
+/// A surface that sets its contents apart from the panel.
+pub fn surface(fill: Color32) -> Frame {
+    Frame::new()
+        .fill(fill)
+        .stroke(Stroke::new(1.0, color::LINE))
+        .corner_radius(size::ROUND_LARGE)
+        .inner_margin(Margin::symmetric(10, 8))
+}
+
+/// The keyboard's focus on a widget drawn by hand.
+pub(super) fn focus_ring(ui: &Ui, response: &egui::Response) {
+    if response.has_focus() {
+        ui.painter().rect_stroke(
+            response.rect.expand(1.0),
+            size::ROUND,
+            Stroke::new(size::FOCUS_RING, color::FOCUS),
+            egui::StrokeKind::Outside,
+        );
+    }
+}
