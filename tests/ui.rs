@@ -24,7 +24,7 @@ use kaibo::output::{OutputState, OutputStats};
 use kaibo::render::RenderStats;
 use kaibo::rtmp::url::StreamKey;
 use kaibo::settings::Settings;
-use kaibo::ui::draft::Draft;
+use kaibo::ui::draft::{Draft, Picture};
 use kaibo::ui::panel::window_ui;
 use kaibo::ui::text::Language;
 use kaibo::ui::theme;
@@ -34,6 +34,32 @@ struct World {
     status: Status,
     draft: Draft,
     commands: Vec<Command>,
+    /// Stands for the engine's preview texture.
+    picture: Option<egui::TextureHandle>,
+}
+
+/// Colour bars over a grey ramp, 320x180.
+fn bars() -> egui::ColorImage {
+    const BARS: [[u8; 3]; 7] = [
+        [191, 191, 191],
+        [191, 191, 0],
+        [0, 191, 191],
+        [0, 191, 0],
+        [191, 0, 191],
+        [191, 0, 0],
+        [0, 0, 191],
+    ];
+    let pixel = |i: usize| {
+        let (x, y) = (i % 320, i / 320);
+        let grey = u8::try_from(x * 255 / 319).unwrap();
+        let [r, g, b] = if y < 130 {
+            BARS[x * 7 / 320]
+        } else {
+            [grey; 3]
+        };
+        egui::Color32::from_rgb(r, g, b)
+    };
+    egui::ColorImage::new([320, 180], (0..320 * 180).map(pixel).collect())
 }
 
 fn seconds(s: i64) -> MediaTime {
@@ -208,6 +234,7 @@ fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, Worl
         status,
         draft,
         commands: Vec::new(),
+        picture: None,
     };
     let mut builder = Harness::builder()
         .with_size(size)
@@ -218,7 +245,23 @@ fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, Worl
         builder = builder.allow_missing_glyphs();
     }
     builder.build_ui_state(
-        |ui, world: &mut World| window_ui(&world.status, &mut world.draft, &mut world.commands, ui),
+        |ui, world: &mut World| {
+            let texture = world.picture.get_or_insert_with(|| {
+                ui.ctx()
+                    .load_texture("bars", bars(), egui::TextureOptions::LINEAR)
+            });
+            if world.status.render.fps > 0.0 {
+                world.draft.picture = Some(Picture {
+                    texture: texture.id(),
+                    size: egui::vec2(1280.0, 720.0),
+                });
+            }
+            // The harness puts a margin around; the window has none.
+            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            ui.scope_builder(whole, |ui| {
+                window_ui(&world.status, &mut world.draft, &mut world.commands, ui);
+            });
+        },
         world,
     )
 }

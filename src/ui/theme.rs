@@ -53,6 +53,8 @@ pub mod color {
     pub const WARN: Color32 = Color32::from_rgb(0xF2, 0xB6, 0x4C);
     /// Running well.
     pub const GOOD: Color32 = Color32::from_rgb(0x4C, 0xC9, 0x8F);
+    /// Chosen text and choices.
+    pub const SELECTED: Color32 = Color32::from_rgb(0x24, 0x3B, 0x63);
     /// Keyboard focus, links, graphs.
     pub const FOCUS: Color32 = Color32::from_rgb(0x8F, 0xB8, 0xFF);
 }
@@ -137,7 +139,7 @@ pub fn install(ctx: &egui::Context) {
         style.spacing.interact_size = vec2(40.0, size::CONTROL);
         style.spacing.combo_width = 40.0;
         style.spacing.menu_margin = Margin::same(6);
-        style.spacing.slider_width = 110.0;
+        style.spacing.slider_rail_height = 4.0;
         style.spacing.scroll = egui::style::ScrollStyle::thin();
         style.interaction.selectable_labels = false;
         style.animation_time = 0.0; // nothing repaints by itself
@@ -185,7 +187,7 @@ fn visuals() -> Visuals {
         ..widget(color::RAISED_HIGH, color::FOCUS, color::TEXT)
     };
     v.selection = Selection {
-        bg_fill: Color32::from_rgb(0x2F, 0x4A, 0x78),
+        bg_fill: color::SELECTED,
         stroke: Stroke::new(size::FOCUS_RING, color::FOCUS),
     };
     v.override_text_color = None;
@@ -203,6 +205,8 @@ fn visuals() -> Visuals {
     v.menu_corner_radius = CornerRadius::same(size::ROUND_LARGE);
     v.window_shadow = Shadow::NONE;
     v.popup_shadow = Shadow::NONE;
+    v.slider_trailing_fill = true;
+    v.handle_shape = egui::style::HandleShape::Circle;
     v.text_cursor.blink = false; // a blinking cursor would repaint an idle window
     v
 }
@@ -232,7 +236,8 @@ mod tests {
     fn every_text_is_readable() {
         use super::color::{
             BACKGROUND, BAD, BAD_SURFACE, FIELD, FOCUS, GOOD, MUTED, ON_AIR, ON_AIR_HIGH,
-            ON_ON_AIR, ON_PRIMARY, PANEL, PRIMARY, PRIMARY_HIGH, RAISED, RAISED_HIGH, TEXT, WARN,
+            ON_ON_AIR, ON_PRIMARY, PANEL, PRIMARY, PRIMARY_HIGH, RAISED, RAISED_HIGH, SELECTED,
+            TEXT, WARN,
         };
         let surfaces = [BACKGROUND, PANEL, FIELD, RAISED, RAISED_HIGH];
         let mut pairs: Vec<(Color32, Color32)> = Vec::new();
@@ -244,6 +249,7 @@ mod tests {
         pairs.extend([(ON_ON_AIR, ON_AIR), (ON_ON_AIR, ON_AIR_HIGH)]);
         pairs.extend([(ON_PRIMARY, PRIMARY), (ON_PRIMARY, PRIMARY_HIGH)]);
         pairs.extend([(BAD, BAD_SURFACE), (TEXT, BAD_SURFACE)]);
+        pairs.extend([(FOCUS, SELECTED), (TEXT, SELECTED)]);
         for (text, surface) in pairs {
             let ratio = contrast(text, surface);
             assert!(ratio >= 4.5, "{text:?} on {surface:?}: {ratio:.2}");

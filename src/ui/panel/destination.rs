@@ -14,14 +14,14 @@ pub fn destination_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, 
     let editable = !status.engine.is_on() && status.engine != EngineState::Stopping;
     section_ui(ui, t.destination);
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
-    ui.add_enabled_ui(editable, |ui| address_ui(draft, ui));
+    ui.add_enabled_ui(editable, |ui| address_ui(draft, editable, ui));
     key_ui(draft, editable, ui);
     if let Some(url) = &status.watch_url {
         watch_ui(url, draft, ui);
     }
 }
 
-fn address_ui(draft: &mut Draft, ui: &mut Ui) {
+fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
     let t = draft.text();
     let label = label_ui(ui, t.address);
     let before = draft.address.len();
@@ -38,6 +38,9 @@ fn address_ui(draft: &mut Draft, ui: &mut Ui) {
     let pasted = response.changed() && draft.address.len() > before + 4;
     if pasted || response.lost_focus() {
         draft.split_address();
+    }
+    if !editable {
+        return; // nothing to advise on now
     }
     if draft.address_wrong {
         colored_hint_ui(ui, t.address_bad, color::BAD);
@@ -61,7 +64,7 @@ fn key_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
         ui.add_enabled(editable, field).labelled_by(label.id);
         draft.key_shown = reveal_button(ui, t.key_reveal);
     });
-    if !draft.key.is_empty() {
+    if editable && !draft.key.is_empty() {
         hint_ui(ui, t.key_memory);
     }
 }

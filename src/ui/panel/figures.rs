@@ -55,7 +55,7 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
                 color::TEXT,
                 |ui| {
                     let points = draft.history.points(|s| s.kbps);
-                    let scale = draft.settings.encoder.bitrate_kbps;
+                    let scale = draft.settings.encoder.bitrate_kbps * 5 / 4;
                     graph(
                         ui,
                         &format!("{}, {}", t.bitrate, t.last_minute),

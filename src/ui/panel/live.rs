@@ -1,13 +1,13 @@
 //! The two switches: live and recording.
 
-use eframe::egui::{Button, RichText, Stroke, Ui, vec2};
+use eframe::egui::Ui;
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
 use crate::ui::draft::{Draft, is_recording};
 use crate::ui::messages::clock;
-use crate::ui::theme::{color, size};
-use crate::ui::widgets::{BigButton, big_button};
+use crate::ui::theme::size;
+use crate::ui::widgets::{WideButton, wide_button};
 
 /// Go live and Record.
 pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
@@ -17,16 +17,16 @@ pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, 
     record_ui(status, draft, commands, ui);
     let mut time = None;
     let (look, text) = match &status.engine {
-        EngineState::Previewing | EngineState::Failed { .. } => (BigButton::Start, t.go_live),
-        EngineState::Connecting => (BigButton::Cancel, t.cancel_connect),
+        EngineState::Previewing | EngineState::Failed { .. } => (WideButton::Start, t.go_live),
+        EngineState::Connecting => (WideButton::Cancel, t.cancel_connect),
         EngineState::Live { since } => {
             time = Some(clock(status.at.saturating_since(*since)));
-            (BigButton::OnAir, t.stop)
+            (WideButton::OnAir, t.stop)
         }
-        EngineState::Reconnecting { .. } => (BigButton::OnAir, t.stop),
-        EngineState::Stopping => (BigButton::Waiting, t.stopping),
+        EngineState::Reconnecting { .. } => (WideButton::OnAir, t.stop),
+        EngineState::Stopping => (WideButton::Waiting, t.stopping),
     };
-    if big_button(ui, look, text, time.as_deref()).clicked() {
+    if wide_button(ui, look, text, time.as_deref()).clicked() {
         if status.engine.is_on() {
             commands.push(Command::StopStream);
         } else {
@@ -38,14 +38,16 @@ pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, 
 fn record_ui(status: &Status, draft: &Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
     let recording = is_recording(status);
-    let text = if recording { t.record_stop } else { t.record };
-    let mut button = Button::new(RichText::new(text)).min_size(vec2(ui.available_width(), 34.0));
-    if recording {
-        button = button.stroke(Stroke::new(1.5, color::ON_AIR));
-    }
-    let response = ui.add(button);
-    if let Some(recording) = &status.recording {
-        response.clone().on_hover_text(&recording.target);
+    let (look, text) = if recording {
+        (WideButton::Recording, t.record_stop)
+    } else {
+        (WideButton::Record, t.record)
+    };
+    let file = status.recording.as_ref().filter(|_| recording);
+    let written = file.map(|f| format!("{} MB", f.sent_bytes / 1_000_000));
+    let mut response = wide_button(ui, look, text, written.as_deref());
+    if let Some(file) = file {
+        response = response.on_hover_text(&file.target);
     }
     if response.clicked() {
         draft.toggle_recording(recording, commands);

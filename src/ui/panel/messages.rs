@@ -1,7 +1,8 @@
 //! What happened, in words: a banner for a failure, and the list, newest first.
 
 use eframe::egui::{
-    Button, Color32, Frame, Label, Margin, RichText, ScrollArea, Sense, Stroke, Ui, vec2,
+    Align, Button, Color32, Frame, Label, Layout, Margin, RichText, ScrollArea, Sense, Stroke, Ui,
+    vec2,
 };
 
 use crate::engine::command::Command;
@@ -60,11 +61,14 @@ pub fn messages_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui:
             return;
         }
         ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            for message in draft.messages.iter() {
-                message_ui(message, status.at, t, ui);
-            }
-        });
+        ScrollArea::vertical()
+            .auto_shrink(false)
+            .min_scrolled_height(0.0)
+            .show(ui, |ui| {
+                for message in draft.messages.iter() {
+                    message_ui(message, status.at, t, ui);
+                }
+            });
     });
 }
 
@@ -102,6 +106,9 @@ fn message_ui(message: &Message, now: MediaTime, t: &'static Text, ui: &mut Ui) 
                 }
             });
         });
-        label_ui(ui, &message.age(now, t));
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+            ui.add_space(size::GAP_SMALL);
+            label_ui(ui, &message.age(now, t));
+        });
     });
 }

@@ -1,6 +1,6 @@
 //! Sound: which microphone, how loud, and the meter of the mix.
 
-use eframe::egui::{ComboBox, Slider, Ui};
+use eframe::egui::{Button, ComboBox, Slider, Ui};
 
 use crate::capture::AudioSpec;
 use crate::engine::command::Command;
@@ -81,19 +81,22 @@ fn gain_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         let muted = draft.settings.audio.muted;
         let text = if muted { t.muted } else { t.mute };
-        if ui.selectable_label(muted, text).clicked() {
+        if ui.add(Button::new(text).selected(muted)).clicked() {
             draft.settings.audio.muted = !muted;
             draft.apply_microphone(commands);
         }
-        let label = label_ui(ui, t.gain);
-        ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(40.0);
-        let slider = Slider::new(&mut draft.settings.audio.gain_db, -30.0..=20.0)
+        let value = 46.0;
+        ui.spacing_mut().slider_width = (ui.available_width() - value - size::GAP).max(40.0);
+        let gain = &mut draft.settings.audio.gain_db;
+        let slider = Slider::new(gain, -30.0..=20.0)
             .step_by(1.0)
-            .fixed_decimals(0)
-            .suffix(" dB");
-        if ui
-            .add_enabled(!muted, slider)
+            .show_value(false);
+        let response = ui.add_enabled(!muted, slider);
+        let shown = format!("{:+.0} dB", draft.settings.audio.gain_db).replace('-', "−");
+        let label = label_ui(ui, &shown);
+        if response
             .labelled_by(label.id)
+            .on_hover_text(t.gain)
             .changed()
         {
             draft.apply_microphone(commands);

@@ -9,12 +9,14 @@ use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
 use crate::ui::theme::{color, size};
-use crate::ui::widgets::{Icon, choice_row, hint_ui, label_ui, section_ui};
+use crate::ui::widgets::{Icon, choice_row, hint_ui, label_ui, section_with_action_ui};
 
 /// Source chooser.
 pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
-    section_ui(ui, t.picture);
+    if section_with_action_ui(ui, t.picture, t.rescan) {
+        commands.push(Command::RescanDevices);
+    }
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         if status.video_devices.is_empty() {
@@ -48,13 +50,8 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
             draft.choose_source(spec, commands);
         }
     });
+    ui.add_space(size::GAP_SMALL);
     file_ui(draft, commands, ui);
-    if ui
-        .add(Button::new(t.rescan).small().frame_when_inactive(false))
-        .clicked()
-    {
-        commands.push(Command::RescanDevices);
-    }
 }
 
 fn row_ui(

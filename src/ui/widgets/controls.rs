@@ -61,9 +61,9 @@ pub fn choice_row(
     response.on_hover_text_at_pointer(title)
 }
 
-/// What the big button looks like.
+/// What a wide button looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BigButton {
+pub enum WideButton {
     /// Off air: go live.
     Start,
     /// On air: stop.
@@ -72,50 +72,109 @@ pub enum BigButton {
     Cancel,
     /// Nothing can be done now.
     Waiting,
+    /// Start recording.
+    Record,
+    /// Stop recording.
+    Recording,
 }
 
-/// The one button that matters. `note` stands at its right end: the time live.
-pub fn big_button(ui: &mut Ui, look: BigButton, text: &str, note: Option<&str>) -> Response {
-    let sense = if look == BigButton::Waiting {
-        Sense::hover()
-    } else {
+#[derive(Clone, Copy)]
+enum Mark {
+    None,
+    Dot(Color32),
+    Square(Color32),
+}
+
+impl WideButton {
+    const fn is_big(self) -> bool {
+        !matches!(self, Self::Record | Self::Recording)
+    }
+
+    /// Surface, surface under the pointer, text, mark.
+    const fn look(self) -> (Color32, Color32, Color32, Mark) {
+        let red = color::ON_AIR;
+        match self {
+            Self::Start => (
+                color::PRIMARY,
+                color::PRIMARY_HIGH,
+                color::ON_PRIMARY,
+                Mark::Dot(red),
+            ),
+            Self::OnAir => {
+                let white = color::ON_ON_AIR;
+                (red, color::ON_AIR_HIGH, white, Mark::Square(white))
+            }
+            Self::Cancel => (color::RAISED, color::RAISED_HIGH, color::TEXT, Mark::None),
+            Self::Waiting => (color::RAISED, color::RAISED, color::MUTED, Mark::None),
+            Self::Record => (
+                color::RAISED,
+                color::RAISED_HIGH,
+                color::TEXT,
+                Mark::Dot(color::MUTED),
+            ),
+            Self::Recording => (
+                color::RAISED,
+                color::RAISED_HIGH,
+                color::TEXT,
+                Mark::Square(color::BAD),
+            ),
+        }
+    }
+}
+
+/// A button as wide as the panel. `note` stands at its right end: the time live, the size of the recording.
+pub fn wide_button(ui: &mut Ui, kind: WideButton, text: &str, note: Option<&str>) -> Response {
+    let enabled = kind != WideButton::Waiting;
+    let sense = if enabled {
         Sense::click()
+    } else {
+        Sense::hover()
     };
-    let (rect, response) =
-        ui.allocate_exact_size(vec2(ui.available_width(), size::BIG_BUTTON), sense);
-    let enabled = look != BigButton::Waiting;
+    let (height, font, mark_size) = if kind.is_big() {
+        (size::BIG_BUTTON, strong(17.0), 12.0)
+    } else {
+        (36.0, TextStyle::Button.resolve(ui.style()), 9.0)
+    };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, text));
+    let (fill, fill_hot, text_color, mark) = kind.look();
     let hot = response.hovered() || response.is_pointer_button_down_on();
-    let pick = |normal: Color32, high: Color32| if hot { high } else { normal };
-    let (fill, text_color) = match look {
-        BigButton::Start => (pick(color::PRIMARY, color::PRIMARY_HIGH), color::ON_PRIMARY),
-        BigButton::OnAir => (pick(color::ON_AIR, color::ON_AIR_HIGH), color::ON_ON_AIR),
-        BigButton::Cancel => (pick(color::RAISED, color::RAISED_HIGH), color::TEXT),
-        BigButton::Waiting => (color::RAISED, color::MUTED),
-    };
     let painter = ui.painter();
-    painter.rect_filled(rect, CornerRadius::same(size::ROUND_LARGE), fill);
-    let galley = painter.layout_no_wrap(text.to_owned(), strong(17.0), text_color);
-    let mark = 12.0;
+    let round = CornerRadius::same(size::ROUND_LARGE);
+    painter.rect_filled(rect, round, if hot { fill_hot } else { fill });
+    if kind == WideButton::Recording {
+        painter.rect_stroke(
+            rect,
+            round,
+            Stroke::new(1.0, color::ON_AIR),
+            StrokeKind::Inside,
+        );
+    }
+    let galley = painter.layout_no_wrap(text.to_owned(), font.clone(), text_color);
     let gap = 10.0;
-    let has_mark = matches!(look, BigButton::Start | BigButton::OnAir);
-    let content = galley.size().x + if has_mark { mark + gap } else { 0.0 };
+    let content = galley.size().x
+        + if matches!(mark, Mark::None) {
+            0.0
+        } else {
+            mark_size + gap
+        };
     let mut x = match note {
         Some(_) => rect.left() + 16.0,
         None => rect.center().x - content / 2.0,
     };
-    if has_mark {
-        let center = pos2(x + mark / 2.0, rect.center().y);
-        if look == BigButton::Start {
-            painter.circle_filled(center, mark / 2.0, color::ON_AIR);
-        } else {
-            painter.rect_filled(
-                Rect::from_center_size(center, vec2(mark, mark)),
-                2.0,
-                text_color,
-            );
+    let center = pos2(x + mark_size / 2.0, rect.center().y);
+    match mark {
+        Mark::None => {}
+        Mark::Dot(c) => {
+            painter.circle_filled(center, mark_size / 2.0, c);
         }
-        x += mark + gap;
+        Mark::Square(c) => {
+            let square = Rect::from_center_size(center, vec2(mark_size, mark_size));
+            painter.rect_filled(square, 2.0, c);
+        }
+    }
+    if !matches!(mark, Mark::None) {
+        x += mark_size + gap;
     }
     painter.galley(
         pos2(x, rect.center().y - galley.size().y / 2.0),
@@ -124,16 +183,11 @@ pub fn big_button(ui: &mut Ui, look: BigButton, text: &str, note: Option<&str>) 
     );
     if let Some(note) = note {
         let right = pos2(rect.right() - 16.0, rect.center().y);
-        painter.text(right, Align2::RIGHT_CENTER, note, strong(16.0), text_color);
+        painter.text(right, Align2::RIGHT_CENTER, note, font, text_color);
     }
     if response.has_focus() {
         let ring = Stroke::new(size::FOCUS_RING, color::FOCUS);
-        painter.rect_stroke(
-            rect.expand(2.0),
-            size::ROUND_LARGE,
-            ring,
-            StrokeKind::Outside,
-        );
+        painter.rect_stroke(rect.expand(2.0), round, ring, StrokeKind::Outside);
     }
     response
 }

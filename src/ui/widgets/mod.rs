@@ -5,12 +5,12 @@ mod graph;
 mod icon;
 mod meter;
 
-pub use controls::{BigButton, big_button, choice_row, reveal_button, status_pill};
+pub use controls::{WideButton, choice_row, reveal_button, status_pill, wide_button};
 pub use graph::graph;
 pub use icon::Icon;
 pub use meter::meter;
 
-use eframe::egui::{self, Color32, Frame, Margin, RichText, Stroke, Ui};
+use eframe::egui::{self, Align, Button, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
 
 use super::theme::{color, size, strong};
 
@@ -19,6 +19,22 @@ pub fn section_ui(ui: &mut Ui, title: &str) {
     ui.add(egui::Label::new(
         RichText::new(title).font(strong(13.5)).color(color::TEXT),
     ));
+}
+
+/// A group's heading with a small action at its right end. Returns whether that was clicked.
+pub fn section_with_action_ui(ui: &mut Ui, title: &str, action: &str) -> bool {
+    ui.horizontal(|ui| {
+        section_ui(ui, title);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
+            ui.spacing_mut().interact_size.y = 20.0;
+            let text = RichText::new(action).small().color(color::MUTED);
+            ui.add(Button::new(text).frame_when_inactive(false))
+                .clicked()
+        })
+        .inner
+    })
+    .inner
 }
 
 /// A label above or beside a field. Its response names the field: `field.labelled_by(label.id)`.
