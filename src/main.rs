@@ -1,1 +1,12 @@
-fn main() {}
+//! The `kaibo` program: arguments, logging, then window or command line.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kaibo::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    kaibo::logging::init(cli.verbose);
+    cli::run(cli).into()
+}

@@ -1,1 +1,242 @@
-//! mixer
+//! The mix as plain arithmetic: inputs and the present time in, blocks of 1024 frames out. No thread, no clock of its
+//! own; [`stage`](super::stage) drives it.
+//!
+//! Block `k` is heard from `origin + k · 1024 / 48000` s on and is made [`ALIGNMENT`] after its last sample was
+//! captured, so that all sources have had time to deliver. **Lip sync**: the picture shown at a tick was captured a
+//! little earlier, so sound is delayed as much: block `k` is read from the inputs' time lines `delay` earlier. Stamps of
+//! blocks never change by it. A change of the delay of more than 15 ms is made by a cross-fade of 10 ms from the old
+//! reading place to the new one; smaller ones are not worth a fade.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{BLOCK_FRAMES, BLOCK_STEP, Frame, SampleClock, frames_in_nanos};
+use super::gain::GainRamp;
+use super::input::{Input, InputCounts};
+use super::limiter::Limiter;
+use super::meter::Meter;
+use super::timeline::ratio;
+use super::{AudioStats, Levels};
+use crate::media::SourceId;
+use crate::media::audio::{AudioBlock, AudioFormat};
+use crate::media::ring::AudioTap;
+use crate::media::time::MediaTime;
+
+/// How long after its last sample's time a block is made. Sources deliver in pieces of 20 ms (microphones) to 33 ms
+/// (files and the test pattern, once a frame), up to 11 ms late, and the resampler holds back 5 ms.
+pub(super) const ALIGNMENT: Duration = Duration::from_millis(60);
+/// The delay is changed when it is off by more than this: 15 ms.
+const DELAY_STEP_FRAMES: i64 = 720;
+/// Largest delay: 500 ms. Inputs keep as much sound behind the reading place.
+const MAX_DELAY_FRAMES: i64 = 24_000;
+/// The cross-fade between two reading places: 10 ms.
+const CROSSFADE_FRAMES: usize = 480;
+/// More sources than any scene has; the rest is refused.
+const MAX_INPUTS: usize = 32;
+
+/// Mixes all inputs.
+pub(super) struct Mixer {
+    clock: SampleClock,
+    inputs: Vec<Input>,
+    gains: BTreeMap<SourceId, (f32, bool)>,
+    /// Blocks made.
+    made: i64,
+    delay: i64,
+    /// The delay before, when the next block must fade from it.
+    fade_from: Option<i64>,
+    limiter: Limiter,
+    meter: Meter,
+    mix: Vec<Frame>,
+    voice: Vec<Frame>,
+    block: AudioBlock,
+    /// Losses of inputs that have ended.
+    ended: InputCounts,
+}
+
+impl Mixer {
+    /// Block 0 begins at `origin`.
+    pub(super) fn new(origin: MediaTime) -> Self {
+        Self {
+            clock: SampleClock::new(origin),
+            inputs: Vec::new(),
+            gains: BTreeMap::new(),
+            made: 0,
+            delay: 0,
+            fade_from: None,
+            limiter: Limiter::default(),
+            meter: Meter::default(),
+            mix: vec![[0.0; 2]; BLOCK_FRAMES],
+            voice: vec![[0.0; 2]; BLOCK_FRAMES],
+            block: AudioBlock {
+                pts: origin,
+                samples: silence(),
+                format: AudioFormat::ENGINE,
+            },
+            ended: InputCounts::default(),
+        }
+    }
+
+    /// When the next block must be made.
+    pub(super) fn due(&self) -> MediaTime {
+        self.clock.time(self.cursor() + BLOCK_STEP) + ALIGNMENT
+    }
+
+    /// Adds an input. Text for the log when it cannot be used.
+    pub(super) fn add(&mut self, tap: AudioTap) -> Result<(), String> {
+        if self.inputs.len() >= MAX_INPUTS {
+            return Err(format!("more than {MAX_INPUTS} sound sources"));
+        }
+        let (db, muted) = self.gains.get(&tap.source).copied().unwrap_or_default();
+        let from = self.cursor() - MAX_DELAY_FRAMES;
+        let input = Input::new(tap, GainRamp::new(db, muted), from).map_err(|e| e.to_string())?;
+        self.inputs.push(input);
+        Ok(())
+    }
+
+    /// Gain and mute of a source, now and when it appears.
+    pub(super) fn set_gain(&mut self, source: SourceId, gain_db: f32, muted: bool) {
+        self.gains.insert(source, (gain_db, muted));
+        for input in self.inputs.iter_mut().filter(|i| i.source() == source) {
+            input.gain.set(gain_db, muted);
+        }
+    }
+
+    /// How much later than captured sound shall be heard. A smaller delay makes the next block due later.
+    pub(super) fn set_delay(&mut self, nanos: i64) {
+        let wanted = frames_in_nanos(nanos).clamp(0, MAX_DELAY_FRAMES);
+        if (wanted - self.delay).abs() > DELAY_STEP_FRAMES {
+            self.fade_from.get_or_insert(self.delay);
+            self.delay = wanted;
+        }
+    }
+
+    /// Takes what the inputs' rings hold. To be called before [`mix`](Self::mix).
+    pub(super) fn drain(&mut self, now: MediaTime) {
+        let cursor = self.place(self.delay.max(self.fade_from.unwrap_or(0)));
+        for input in &mut self.inputs {
+            input.drain(&self.clock, cursor, now);
+        }
+        let ended = &mut self.ended;
+        self.inputs.retain(|input| {
+            let finished = input.is_finished(cursor);
+            if finished {
+                ended.add(input.counts());
+            }
+            !finished
+        });
+    }
+
+    /// Makes the next block.
+    pub(super) fn mix(&mut self) -> &AudioBlock {
+        let fade_from = self.fade_from.take().map(|delay| self.place(delay));
+        let new = self.cursor();
+        let lowest = fade_from.map_or(new, |old| old.min(new));
+        self.mix.fill([0.0; 2]);
+        for input in &mut self.inputs {
+            input.settle(new, new + BLOCK_STEP);
+            if input.timeline().end() <= lowest {
+                input.gain.rest();
+                continue;
+            }
+            self.voice.fill([0.0; 2]);
+            let voice = &mut self.voice;
+            input.timeline().read(new, BLOCK_FRAMES, |i, frame| {
+                voice[i] = frame;
+            });
+            if let Some(old) = fade_from {
+                crossfade(input, old, voice);
+            }
+            input.gain.add(voice, &mut self.mix);
+        }
+        self.meter.push(&self.mix);
+        self.limiter.process(&mut self.mix);
+        self.block.pts = self.clock.time(self.made * BLOCK_STEP);
+        self.made += 1;
+        let behind = self.cursor() - MAX_DELAY_FRAMES;
+        for input in &mut self.inputs {
+            input.timeline_mut().trim_before(behind);
+        }
+        let Self { block, mix, .. } = self;
+        if Arc::get_mut(&mut block.samples).is_none() {
+            // somebody still reads the last one
+            block.samples = silence();
+        }
+        if let Some(samples) = Arc::get_mut(&mut block.samples) {
+            samples.copy_from_slice(mix.as_flattened());
+        }
+        block
+    }
+
+    /// Leaves out `blocks` blocks.
+    pub(super) fn skip(&mut self, blocks: i64) {
+        self.made += blocks;
+    }
+
+    /// Fills in what the mixer knows.
+    pub(super) fn report(&self, now: MediaTime, stats: &mut AudioStats) {
+        let mut counts = self.ended;
+        for input in &self.inputs {
+            counts.add(input.counts());
+        }
+        let cursor = self.cursor();
+        let queued = self
+            .inputs
+            .iter()
+            .map(|i| i.timeline().end() - cursor)
+            .max();
+        stats.levels = self.levels();
+        stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
+        stats.overruns = counts.overruns;
+        stats.ahead = counts.ahead;
+        stats.late = counts.late;
+        stats.gap_ms = counts.gap_frames / 48;
+        stats.limited = self.limiter.active_blocks;
+        stats.queued_ms = u32::try_from(queued.unwrap_or(0).max(0) / 48).unwrap_or(u32::MAX);
+        stats.delay_ms = u32::try_from(self.delay / 48).unwrap_or(0);
+    }
+
+    /// Levels of the last blocks.
+    pub(super) fn levels(&self) -> Levels {
+        self.meter.levels()
+    }
+
+    /// Where in the inputs the next block begins.
+    const fn cursor(&self) -> i64 {
+        self.place(self.delay)
+    }
+
+    /// The same with another delay.
+    const fn place(&self, delay: i64) -> i64 {
+        self.made * BLOCK_STEP - delay
+    }
+}
+
+impl InputCounts {
+    const fn add(&mut self, other: Self) {
+        self.overruns += other.overruns;
+        self.ahead += other.ahead;
+        self.late += other.late;
+        self.gap_frames += other.gap_frames;
+    }
+}
+
+/// Fades from what is at `old` into the beginning of `voice`.
+fn crossfade(input: &Input, old: i64, voice: &mut [Frame]) {
+    for (i, frame) in voice.iter_mut().take(CROSSFADE_FRAMES).enumerate() {
+        let g = ratio(i + 1, CROSSFADE_FRAMES + 1);
+        *frame = frame.map(|s| s * g);
+    }
+    input.timeline().read(old, CROSSFADE_FRAMES, |i, frame| {
+        let g = ratio(CROSSFADE_FRAMES - i, CROSSFADE_FRAMES + 1);
+        voice[i][0] += frame[0] * g;
+        voice[i][1] += frame[1] * g;
+    });
+}
+
+fn silence() -> Arc<[f32]> {
+    std::iter::repeat_n(0.0, BLOCK_FRAMES * 2).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,16 +2,31 @@
 //!
 //! Blocks of 1024 sample frames are made by the clock, so the AAC track never stops: where no input has samples there
 //! is silence of the right length.
+//!
+//! In: [`AudioTap`]s (one per source), gains, the age of the picture. Out: [`EncodedPacket`]s on the [`PacketBus`] while
+//! an encoder is on, and figures. One input is `input`, placed on its `timeline`; `mixer` is the pure arithmetic;
+//! `stage` is the thread.
+//!
+//! [`EncodedPacket`]: crate::media::packet::EncodedPacket
 
-pub mod meter;
-pub mod mixer;
-pub mod resample;
+mod clock;
+mod encoder;
+mod gain;
+mod input;
+mod limiter;
+mod meter;
+mod mixer;
+mod resample;
+mod stage;
+mod timeline;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+pub use self::encoder::OpenEncoder;
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::packet::PacketBus;
@@ -57,46 +72,79 @@ pub struct AudioStats {
     pub active_inputs: usize,
     /// Blocks refused by full rings, over all inputs.
     pub overruns: u64,
-    /// Milliseconds of silence filled in where an input had a gap.
+    /// Blocks stamped more than 500 ms in the future, dropped.
+    pub ahead: u64,
+    /// Blocks of which at least a part came after its time had been mixed; that part was dropped.
+    pub late: u64,
+    /// Milliseconds of silence filled in where an input had a gap (counted when its sound goes on).
     pub gap_ms: u64,
+    /// Blocks in which the sum exceeded 0 dBFS and was limited.
+    pub limited: u64,
     /// AAC packets made.
     pub packets: u64,
+    /// Times the encoder failed and was opened anew.
+    pub rebuilt: u64,
+    /// Blocks left out because the program was stopped for more than 2 s.
+    pub skipped: u64,
     /// Milliseconds of sound waiting in the longest input.
     pub queued_ms: u32,
+    /// Milliseconds by which sound is delayed to meet the picture.
+    pub delay_ms: u32,
 }
 
-/// The running audio stage.
-#[derive(Debug)]
-pub struct AudioStage {}
+/// The running audio stage. Dropping it asks the thread to stop and does not wait.
+pub struct AudioStage {
+    running: stage::Running,
+}
+
+impl fmt::Debug for AudioStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioStage").finish_non_exhaustive()
+    }
+}
 
 impl AudioStage {
     /// Starts the thread.
-    pub fn start(_config: AudioConfig) -> Result<Self, EncodeError> {
-        Ok(Self {})
+    pub fn start(config: AudioConfig) -> Result<Self, EncodeError> {
+        Self::start_with(config, Box::new(crate::encode::open_audio))
     }
 
-    /// Turns AAC encoding on (a new generation) or, with `None`, off. An error of opening comes back from here.
-    pub fn set_encoder(&self, _settings: Option<AudioEncoderSettings>) -> Result<(), EncodeError> {
-        Ok(())
+    /// As [`start`](Self::start), with another way to open encoders.
+    pub fn start_with(config: AudioConfig, open: OpenEncoder) -> Result<Self, EncodeError> {
+        let running = stage::Running::start(config, open)?;
+        Ok(Self { running })
     }
 
-    /// Gain (in dB) and mute of one source; applied smoothly from the next block on. A source not known yet gets it
-    /// when it appears.
-    pub fn set_gain(&self, _source: SourceId, _gain_db: f32, _muted: bool) {}
+    /// Turns AAC encoding on (a new generation) or, with `None`, off after flushing. An error of opening comes back
+    /// from here, and an encoder that was on stays on. Waits for the audio thread, 5 s at most.
+    pub fn set_encoder(&self, settings: Option<AudioEncoderSettings>) -> Result<(), EncodeError> {
+        self.running.set_encoder(settings)
+    }
 
-    /// Added to the time of all sound: the picture's age at its tick, so that lips match. Nanoseconds.
-    pub fn set_video_delay(&self, _nanos: i64) {}
+    /// Gain (in dB, −60 to 20) and mute of one source; applied over 10 ms from the next block on. A source not known
+    /// yet gets it when it appears.
+    pub fn set_gain(&self, source: SourceId, gain_db: f32, muted: bool) {
+        self.running.set_gain(source, gain_db, muted);
+    }
+
+    /// The picture's age at its tick in nanoseconds (0 to 500 ms): all sound is heard that much later, so that lips
+    /// match. Differences under 15 ms from the delay in force are ignored; packet times are not touched by a change.
+    pub fn set_video_delay(&self, nanos: i64) {
+        self.running.set_video_delay(nanos);
+    }
 
     /// Figures so far.
     pub fn stats(&self) -> AudioStats {
-        AudioStats::default()
+        self.running.stats()
     }
 
     /// Asks the stage to stop, without waiting; the encoder is flushed.
-    pub fn request_stop(&self) {}
+    pub fn request_stop(&self) {
+        self.running.request_stop();
+    }
 
     /// Waits for its end; false when it is stuck and was left behind.
-    pub fn join_until(&self, _deadline: Instant) -> bool {
-        true
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.running.join_until(deadline)
     }
 }

@@ -8,6 +8,7 @@
 pub mod media_file;
 #[cfg(feature = "mic")]
 pub mod microphone;
+mod pacing;
 pub mod screen;
 pub mod supervisor;
 pub mod test_pattern;
@@ -103,8 +104,15 @@ pub trait VideoSource {
     /// What it delivers, in words for the panel: "1280x720, 30 fps, BGRA".
     fn describe(&self) -> String;
 
-    /// A source that ends by itself (a file that does not loop) is not a failure.
+    /// A source that ends by itself (a file that does not loop) is not a failure. Asked when [`next`](Self::next) came
+    /// back with no frame.
     fn finished(&self) -> bool {
+        false
+    }
+
+    /// Sources for which it is normal to deliver nothing for a while (a screen on which nothing changes, a paused file)
+    /// say so here and are then not taken for stalled.
+    fn may_be_still(&self) -> bool {
         false
     }
 }
@@ -122,7 +130,7 @@ pub trait AudioSource {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The device, display or file is not there.
-    #[error("{what} was not found")]
+    #[error("{what} was not found: check its name, plug it in, or choose another source")]
     NotFound {
         /// The thing.
         what: String,
@@ -134,26 +142,26 @@ pub enum SourceError {
         what: String,
     },
     /// The system does not let us.
-    #[error("no permission to use {what}")]
+    #[error("no permission to use {what}: allow it in the system's settings, then choose it again")]
     Denied {
         /// The thing.
         what: String,
     },
     /// It was there and went away (unplugged, server gone).
-    #[error("{what} went away")]
+    #[error("{what} went away: it is shown again as soon as it is back")]
     Lost {
         /// The thing.
         what: String,
     },
     /// It is there but delivers nothing.
-    #[error("{what} has not delivered anything for {seconds} s")]
+    #[error("{what} has delivered nothing for {seconds} s: it is being restarted")]
     Stalled {
         /// The thing.
         what: String,
         /// For how long.
         seconds: u64,
     },
-    /// It delivers something we cannot use, or the file is broken.
+    /// It delivers something we cannot use, or the file is broken. The reason says what to do.
     #[error("{what} cannot be used: {reason}")]
     Unsupported {
         /// The thing.
@@ -162,7 +170,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A call to the system or a library failed.
-    #[error("{what} failed")]
+    #[error("{what} failed: it is tried again")]
     Failed {
         /// What was being done.
         what: String,

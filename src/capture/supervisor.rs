@@ -1,11 +1,27 @@
-//! Runs a source on its own thread: opens it, takes its frames, reopens it with backoff when it fails.
+//! Runs a source on its own thread: opens it, takes its frames, reopens it when it fails.
+//!
+//! In: a [`SourceSpec`] or [`AudioSpec`]. Out: the newest frame in a slot, [`SourceEvent`]s to the engine, figures.
+//! Threads: `vsrc-<id>` for a picture source, `asrc-<id>` for a sound source. What to do after a failure is decided in
+//! [`retry`], without a clock and without a device.
 
+mod retry;
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{AudioSpec, SourceContext, SourceError, SourceSpec};
+use parking_lot::Mutex;
+
+use super::{
+    AudioSource, AudioSpec, SourceContext, SourceError, SourceSpec, VideoSource, open_audio,
+    open_video,
+};
 use crate::media::slot::LatestSlot;
 use crate::media::video::{Resolution, VideoFrame};
+use crate::stage::{self, StageExit, StageHandle, StopFlag};
+use retry::{Cause, Next, RetryPlan, StallWatch, Timing};
 
 /// Tells the engine what happened to a source. Called on the source's thread; must not block.
 pub type SourceListener = Arc<dyn Fn(SourceEvent) + Send + Sync>;
@@ -15,7 +31,8 @@ pub type SourceListener = Arc<dyn Fn(SourceEvent) + Send + Sync>;
 pub enum SourceEvent {
     /// It delivers (for the first time or again); the text is [`super::VideoSource::describe`].
     Up { description: String },
-    /// It stopped delivering; `retrying` tells whether the supervisor goes on by itself.
+    /// It stopped delivering; `retrying` tells whether the supervisor goes on by itself. Told once for each reason, not
+    /// for each attempt that fails for the same one.
     Down { error: SourceError, retrying: bool },
     /// It reached its end (a file that does not loop).
     Ended,
@@ -38,28 +55,144 @@ pub struct SourceStats {
     pub reopened: u64,
 }
 
-/// A supervised source.
+/// A supervised source. Dropping it asks the source to stop and does not wait.
 #[derive(Debug)]
 pub struct SourceHandle {
     slot: Arc<LatestSlot<VideoFrame>>,
+    shared: Arc<Shared>,
+    /// `None` when the system refused a thread.
+    stage: Option<StageHandle>,
+}
+
+/// What the source's thread tells the handle. Locked for a moment, by the thread only when something changes.
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    up: bool,
+    description: String,
+    resolution: Option<Resolution>,
+    reopened: u64,
+    ended: bool,
 }
 
 impl SourceHandle {
     /// Starts supervising a picture source (its sound goes to the audio stage by itself). Returns at once; the first
     /// opening happens on the source's thread.
-    pub fn start_video(_spec: SourceSpec, _cx: SourceContext, _listener: SourceListener) -> Self {
-        Self {
-            slot: Arc::default(),
-        }
+    pub fn start_video(spec: SourceSpec, cx: SourceContext, listener: SourceListener) -> Self {
+        let name = spec.name();
+        Self::video_with(name, cx, listener, Timing::NORMAL, move |cx| {
+            open_video(&spec, cx)
+        })
     }
 
     /// Starts supervising a sound source. `None` for [`AudioSpec::None`].
     pub fn start_audio(
-        _spec: AudioSpec,
-        _cx: SourceContext,
-        _listener: SourceListener,
+        spec: AudioSpec,
+        cx: SourceContext,
+        listener: SourceListener,
     ) -> Option<Self> {
-        None
+        let name = match &spec {
+            AudioSpec::None => return None,
+            AudioSpec::Default => "default microphone".to_owned(),
+            AudioSpec::Device(name) => format!("microphone {name}"),
+        };
+        let open = move |cx: &SourceContext| open_audio(&spec, cx);
+        Some(Self::audio_with(name, cx, listener, Timing::NORMAL, open))
+    }
+
+    fn video_with<O>(
+        name: String,
+        cx: SourceContext,
+        listener: SourceListener,
+        timing: Timing,
+        mut open: O,
+    ) -> Self
+    where
+        O: FnMut(&SourceContext) -> Result<Box<dyn VideoSource>, SourceError> + Send + 'static,
+    {
+        let thread = format!("vsrc-{}", cx.id);
+        Self::start(thread, name, cx, listener, timing, move |run, stop| {
+            run.video(&mut open, stop)
+        })
+    }
+
+    fn audio_with<O>(
+        name: String,
+        cx: SourceContext,
+        listener: SourceListener,
+        timing: Timing,
+        mut open: O,
+    ) -> Self
+    where
+        O: FnMut(&SourceContext) -> Result<Option<Box<dyn AudioSource>>, SourceError>
+            + Send
+            + 'static,
+    {
+        let thread = format!("asrc-{}", cx.id);
+        Self::start(thread, name, cx, listener, timing, move |run, stop| {
+            run.audio(&mut open, stop)
+        })
+    }
+
+    fn start<A>(
+        thread: String,
+        name: String,
+        cx: SourceContext,
+        listener: SourceListener,
+        timing: Timing,
+        attempt: A,
+    ) -> Self
+    where
+        A: FnMut(&mut Run, &StopFlag) -> Result<End, SourceError> + Send + 'static,
+    {
+        let slot = Arc::<LatestSlot<VideoFrame>>::default();
+        let shared = Arc::<Shared>::default();
+        let run = Run {
+            name,
+            cx,
+            listener: Arc::clone(&listener),
+            timing,
+            slot: Arc::clone(&slot),
+            shared: Arc::clone(&shared),
+            delivering_since: None,
+            clear_at: None,
+            reported: None,
+        };
+        let at_exit = Arc::clone(&shared);
+        let spawned = stage::spawn(
+            thread,
+            &StopFlag::new(),
+            || Ok::<_, SourceError>(()),
+            move |(), stop| run.supervise(attempt, stop),
+            move |_: &StageExit| {
+                let mut state = at_exit.state.lock();
+                state.up = false;
+                state.ended = true;
+            },
+        );
+        let stage = match spawned {
+            Ok(stage) => Some(stage),
+            Err(error) => {
+                shared.state.lock().ended = true;
+                listener(SourceEvent::Down {
+                    error: SourceError::Failed {
+                        what: "starting the source".to_owned(),
+                        source: Box::new(error),
+                    },
+                    retrying: false,
+                });
+                None
+            }
+        };
+        Self {
+            slot,
+            shared,
+            stage,
+        }
     }
 
     /// Where the newest frame lies (stays empty for sound sources).
@@ -69,14 +202,214 @@ impl SourceHandle {
 
     /// Figures so far.
     pub fn stats(&self) -> SourceStats {
-        SourceStats::default()
+        let state = self.shared.state.lock();
+        SourceStats {
+            up: state.up,
+            description: state.description.clone(),
+            resolution: state.resolution,
+            captured: self.slot.stored(),
+            replaced: self.slot.replaced(),
+            reopened: state.reopened,
+        }
     }
 
     /// Asks the source to stop, without waiting.
-    pub fn request_stop(&self) {}
+    pub fn request_stop(&self) {
+        if let Some(stage) = &self.stage {
+            stage.request_stop();
+        }
+    }
 
     /// Waits for its end; false when it is stuck and was left behind.
-    pub fn join_until(&self, _deadline: Instant) -> bool {
-        true
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        let joined = self.stage.as_ref().and_then(|s| s.join_until(deadline));
+        joined.is_some() || self.shared.state.lock().ended
+    }
+}
+
+/// How an attempt ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// We were asked to stop.
+    Stopped,
+    /// The source has nothing more.
+    Finished,
+}
+
+/// A panic in a source: a bug of ours or of a library.
+#[derive(Debug, thiserror::Error)]
+#[error("an internal error: {0}")]
+struct Panicked(String);
+
+/// The supervising thread's state.
+struct Run {
+    name: String,
+    cx: SourceContext,
+    listener: SourceListener,
+    timing: Timing,
+    slot: Arc<LatestSlot<VideoFrame>>,
+    shared: Arc<Shared>,
+    /// When the present attempt delivered first.
+    delivering_since: Option<Instant>,
+    /// When the last frame of a lost source is taken away.
+    clear_at: Option<Instant>,
+    /// The last [`SourceEvent::Down`], until the source is up again.
+    reported: Option<(String, bool)>,
+}
+
+impl Run {
+    fn supervise<A>(mut self, mut attempt: A, stop: &StopFlag) -> Result<(), String>
+    where
+        A: FnMut(&mut Self, &StopFlag) -> Result<End, SourceError>,
+    {
+        let mut plan = RetryPlan::default();
+        loop {
+            self.delivering_since = None;
+            let outcome = catch_unwind(AssertUnwindSafe(|| attempt(&mut self, stop)));
+            if stop.is_stopped() {
+                return Ok(());
+            }
+            self.shared.state.lock().up = false;
+            self.clear_at
+                .get_or_insert(Instant::now() + self.timing.hold);
+            let (error, cause) = match outcome {
+                Ok(Ok(End::Stopped)) => return Ok(()),
+                Ok(Ok(End::Finished)) => {
+                    (self.listener)(SourceEvent::Ended);
+                    self.wait(self.timing.hold, stop);
+                    return Ok(());
+                }
+                Ok(Err(error)) => {
+                    let cause = Cause::Error(error.recovery());
+                    (error, cause)
+                }
+                Err(panic) => (self.panicked(&*panic), Cause::Panic),
+            };
+            let delivered = self
+                .delivering_since
+                .map_or(Duration::ZERO, |t| t.elapsed());
+            let next = plan.failed(cause, delivered, &self.timing);
+            let text = self.report(error, next != Next::GiveUp);
+            match next {
+                Next::GiveUp => {
+                    self.wait(self.timing.hold, stop);
+                    return Err(text);
+                }
+                Next::After(delay) => self.wait(delay, stop),
+            }
+            if stop.is_stopped() {
+                return Ok(());
+            }
+            self.shared.state.lock().reopened += 1;
+        }
+    }
+
+    /// Opens a picture source and takes its frames until it fails, ends, or we are to stop.
+    fn video(
+        &mut self,
+        open: &mut dyn FnMut(&SourceContext) -> Result<Box<dyn VideoSource>, SourceError>,
+        stop: &StopFlag,
+    ) -> Result<End, SourceError> {
+        let mut source = open(&self.cx)?;
+        let mut watch = StallWatch::new(Instant::now(), self.timing.stall);
+        let mut resolution = None;
+        while !stop.is_stopped() {
+            if let Some(frame) = source.next(self.timing.poll)? {
+                watch.fed(Instant::now());
+                let size = frame.resolution;
+                self.slot.store(frame);
+                if resolution.replace(size) != Some(size) {
+                    self.delivers(source.describe(), Some(size));
+                }
+                continue;
+            }
+            if source.finished() {
+                return Ok(End::Finished);
+            }
+            let now = Instant::now();
+            if let Some(silent) = watch.stalled(now, source.may_be_still()) {
+                return Err(SourceError::Stalled {
+                    what: self.name.clone(),
+                    seconds: silent.as_secs(),
+                });
+            }
+            self.clear_if_due(now);
+        }
+        Ok(End::Stopped)
+    }
+
+    /// Opens a sound source and asks it how it is until it fails or we are to stop.
+    fn audio(
+        &mut self,
+        open: &mut dyn FnMut(&SourceContext) -> Result<Option<Box<dyn AudioSource>>, SourceError>,
+        stop: &StopFlag,
+    ) -> Result<End, SourceError> {
+        let Some(mut source) = open(&self.cx)? else {
+            return Ok(End::Finished);
+        };
+        source.check()?;
+        self.delivers(source.describe(), None);
+        while !stop.sleep(self.timing.check) {
+            source.check()?;
+        }
+        Ok(End::Stopped)
+    }
+
+    /// The source delivers for the first time in this attempt, or something else than before.
+    fn delivers(&mut self, description: String, resolution: Option<Resolution>) {
+        {
+            let mut state = self.shared.state.lock();
+            state.up = true;
+            state.resolution = resolution;
+            state.description.clone_from(&description);
+        }
+        self.clear_at = None;
+        if self.delivering_since.is_none() {
+            self.delivering_since = Some(Instant::now());
+            self.reported = None;
+            tracing::info!(source = %self.cx.id, name = self.name, description, "source is up");
+            (self.listener)(SourceEvent::Up { description });
+        }
+    }
+
+    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> SourceError {
+        let message = stage::panic_message(panic);
+        tracing::error!(source = %self.cx.id, name = self.name, message, "source panicked");
+        SourceError::Failed {
+            what: self.name.clone(),
+            source: Box::new(Panicked(message)),
+        }
+    }
+
+    /// Tells the engine, unless it knows already; returns the error's text.
+    fn report(&mut self, error: SourceError, retrying: bool) -> String {
+        let report = (error.to_string(), retrying);
+        let text = report.0.clone();
+        if self.reported.as_ref() != Some(&report) {
+            tracing::warn!(source = %self.cx.id, name = self.name, error = %error, retrying, "source is down");
+            self.reported = Some(report);
+            (self.listener)(SourceEvent::Down { error, retrying });
+        }
+        text
+    }
+
+    /// Sleeps, unless asked to stop, and takes the last frame away when its time has come.
+    fn wait(&mut self, delay: Duration, stop: &StopFlag) {
+        let end = Instant::now() + delay;
+        loop {
+            let now = Instant::now();
+            self.clear_if_due(now);
+            let until = self.clear_at.map_or(end, |at| at.min(end));
+            if now >= end || stop.sleep(until.saturating_duration_since(now)) {
+                return;
+            }
+        }
+    }
+
+    fn clear_if_due(&mut self, now: Instant) {
+        if self.clear_at.is_some_and(|at| now >= at) {
+            self.clear_at = None;
+            self.slot.clear();
+        }
     }
 }

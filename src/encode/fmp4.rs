@@ -1,1 +1,602 @@
-//! fmp4
+//! Fragmented MP4 for browsers, muxed by FFmpeg: H.264 and AAC packets in, one init segment and then one fragment per
+//! packet out. Nothing is held back: what [`Fmp4Muxer::write`] is given it returns.
+//!
+//! Used by whoever owns the muxer (the serving task of a publisher); every call only moves bytes in memory.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ffmpeg_next::ffi;
+
+use super::EncodeError;
+use crate::media::packet::{CodecParameters, Track};
+use crate::media::time::MediaTime;
+
+/// Ticks per second of the video track; divides every usual frame rate.
+const VIDEO_TIMESCALE: c_int = 90_000;
+/// FFmpeg collects this many bytes before it calls back; larger writes pass through.
+const IO_BUFFER: usize = 32 * 1024;
+/// - `empty_moov`: the header needs no media; `default_base_moof`: what Media Source Extensions ask for.
+/// - `frag_custom`: a fragment ends where we flush; with the other modes a packet waits for its successor.
+/// - `frag_discont`: decode times are taken as given instead of starting at 0 in each track, so that sound and picture
+///   keep their distance. FFmpeg clears it after a fragment and would then move each packet to the end of the one
+///   before it (by the whole length of a gap), so it is set again for every packet.
+/// - `skip_trailer`: no random access index, which would grow for as long as the stream runs.
+const MOVFLAGS: &CStr = c"empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer";
+
+/// One access unit for the muxer. Times count from any common zero that is not after the first packet.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// Which stream.
+    pub track: Track,
+    /// When it is shown or heard.
+    pub pts: MediaTime,
+    /// When it is decoded. Before the end (`dts + duration`) of the packet before it in the same track it is moved to
+    /// that end, and `pts` with it where it must: rather claim a `duration` too short than too long.
+    pub dts: MediaTime,
+    /// How long it lasts, as far as is known.
+    pub duration: Duration,
+    /// Decoding can start here.
+    pub keyframe: bool,
+    /// AVCC NAL units or a raw AAC frame.
+    pub data: &'a [u8],
+}
+
+/// The codec as browsers want it named (RFC 6381): "avc1.64001f", "mp4a.40.2". `None` when the parameters are broken.
+pub fn codec_string(parameters: &CodecParameters) -> Option<String> {
+    match parameters {
+        CodecParameters::H264 { avcc, .. } => match avcc.as_ref() {
+            [1, profile, compatibility, level, ..] => {
+                Some(format!("avc1.{profile:02x}{compatibility:02x}{level:02x}"))
+            }
+            _ => None,
+        },
+        CodecParameters::Aac { asc, .. } => match asc.as_ref() {
+            // Object type 31 escapes to a longer form that no pusher of AAC-LC or HE-AAC uses.
+            [first, _, ..] if (1..31).contains(&(first >> 3)) => {
+                Some(format!("mp4a.40.{}", first >> 3))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// A muxer for one picture track, one sound track, or both. Not shared; moves between threads.
+pub struct Fmp4Muxer {
+    context: *mut ffi::AVFormatContext,
+    packet: *mut ffi::AVPacket,
+    /// Where FFmpeg's writes land. Boxed: FFmpeg keeps its address.
+    written: Box<Vec<u8>>,
+    tracks: Vec<MuxedTrack>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct MuxedTrack {
+    track: Track,
+    timescale: i64,
+    /// Where the packet before ended, in ticks.
+    end: i64,
+}
+
+// SAFETY: the context, its I/O context and the packet are owned by this value alone and touched only through `&mut
+// self`; libavformat keeps no thread-local state for a muxer.
+#[expect(unsafe_code, reason = "libavformat has no safe muxer with a write callback")]
+unsafe impl Send for Fmp4Muxer {}
+
+impl std::fmt::Debug for Fmp4Muxer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fmp4Muxer")
+            .field("tracks", &self.tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The byte pointer of FFmpeg's write callback: `*mut` before FFmpeg 7, `*const` since.
+trait BytePointer {
+    fn address(self) -> *const u8;
+}
+
+impl BytePointer for *mut u8 {
+    fn address(self) -> *const u8 {
+        self.cast_const()
+    }
+}
+
+impl BytePointer for *const u8 {
+    fn address(self) -> *const u8 {
+        self
+    }
+}
+
+/// FFmpeg's write callback: appends to the `Vec<u8>` that `opaque` points to.
+#[expect(unsafe_code, reason = "a callback from C")]
+unsafe extern "C" fn append<P: BytePointer>(opaque: *mut c_void, data: P, len: c_int) -> c_int {
+    let Ok(size) = usize::try_from(len) else {
+        return ffi::AVERROR_EXTERNAL;
+    };
+    // SAFETY: `opaque` is the address of the boxed Vec of the muxer that owns this I/O context; the muxer makes no
+    // reference to it while a call into FFmpeg runs. `data` holds `len` bytes for the length of this call.
+    let (written, data) = unsafe {
+        (
+            &mut *opaque.cast::<Vec<u8>>(),
+            std::slice::from_raw_parts(data.address(), size),
+        )
+    };
+    written.extend_from_slice(data);
+    len
+}
+
+fn check(code: c_int, what: &'static str) -> Result<(), EncodeError> {
+    if code < 0 {
+        return Err(EncodeError::Codec {
+            what,
+            source: ffmpeg_next::Error::from(code),
+        });
+    }
+    Ok(())
+}
+
+const fn no_memory(what: &'static str) -> EncodeError {
+    EncodeError::Codec {
+        what,
+        source: ffmpeg_next::Error::Other {
+            errno: ffmpeg_next::error::ENOMEM,
+        },
+    }
+}
+
+impl Fmp4Muxer {
+    /// Opens a muxer for these tracks (at most one of each kind) and returns it with the init segment.
+    pub fn open(tracks: &[&CodecParameters]) -> Result<(Self, Bytes), EncodeError> {
+        const WHAT: &str = "opening the MP4 muxer";
+        if tracks.is_empty() || tracks.iter().any(|t| codec_string(t).is_none()) {
+            return Err(EncodeError::Bitstream(
+                "no usable codec parameters for MP4".to_owned(),
+            ));
+        }
+        let mut muxer = Self {
+            context: ptr::null_mut(),
+            packet: ptr::null_mut(),
+            written: Box::default(),
+            tracks: Vec::new(),
+        };
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: every pointer is checked before use; what was allocated is freed by `Drop`, also on early return.
+        unsafe {
+            muxer.packet = ffi::av_packet_alloc();
+            if muxer.packet.is_null() {
+                return Err(no_memory(WHAT));
+            }
+            check(
+                ffi::avformat_alloc_output_context2(
+                    &raw mut muxer.context,
+                    ptr::null(),
+                    c"mp4".as_ptr(),
+                    ptr::null(),
+                ),
+                WHAT,
+            )?;
+            let buffer = ffi::av_malloc(IO_BUFFER);
+            if buffer.is_null() {
+                return Err(no_memory(WHAT));
+            }
+            let io = ffi::avio_alloc_context(
+                buffer.cast(),
+                c_int::try_from(IO_BUFFER).expect("a small constant"),
+                1,
+                ptr::from_mut::<Vec<u8>>(muxer.written.as_mut()).cast(),
+                None,
+                Some(append::<_>),
+                None,
+            );
+            if io.is_null() {
+                ffi::av_free(buffer);
+                return Err(no_memory(WHAT));
+            }
+            (*muxer.context).pb = io;
+            (*muxer.context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+            (*muxer.context).avoid_negative_ts = ffi::AVFMT_AVOID_NEG_TS_DISABLED;
+        }
+        for parameters in tracks {
+            muxer.add_stream(parameters)?;
+        }
+        let init = muxer.write_header()?;
+        Ok((muxer, init))
+    }
+
+    fn add_stream(&mut self, parameters: &CodecParameters) -> Result<(), EncodeError> {
+        const WHAT: &str = "describing a track to the MP4 muxer";
+        let bad = || EncodeError::Bitstream("codec parameters out of range".to_owned());
+        let extradata = parameters.extradata();
+        let extra_len = c_int::try_from(extradata.len()).map_err(|_too_long| bad())?;
+        let padding = usize::try_from(ffi::AV_INPUT_BUFFER_PADDING_SIZE).expect("a small constant");
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: `context` is open; the stream and its parameters belong to it. The extradata is allocated by
+        // av_mallocz with the padding FFmpeg asks for, and freed with the stream.
+        unsafe {
+            let stream = ffi::avformat_new_stream(self.context, ptr::null());
+            if stream.is_null() {
+                return Err(no_memory(WHAT));
+            }
+            let par = &mut *(*stream).codecpar;
+            match parameters {
+                CodecParameters::H264 { resolution, .. } => {
+                    par.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+                    par.codec_id = ffi::AVCodecID::AV_CODEC_ID_H264;
+                    par.width = c_int::try_from(resolution.width).map_err(|_too_wide| bad())?;
+                    par.height = c_int::try_from(resolution.height).map_err(|_too_high| bad())?;
+                    (*stream).time_base = ffi::AVRational {
+                        num: 1,
+                        den: VIDEO_TIMESCALE,
+                    };
+                }
+                CodecParameters::Aac {
+                    sample_rate,
+                    channels,
+                    ..
+                } => {
+                    par.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_AUDIO;
+                    par.codec_id = ffi::AVCodecID::AV_CODEC_ID_AAC;
+                    par.sample_rate = c_int::try_from(*sample_rate).map_err(|_too_high| bad())?;
+                    par.frame_size = 1024;
+                    ffi::av_channel_layout_default(&raw mut par.ch_layout, c_int::from(*channels));
+                    (*stream).time_base = ffi::AVRational {
+                        num: 1,
+                        den: par.sample_rate,
+                    };
+                }
+            }
+            let copy = ffi::av_mallocz(extradata.len() + padding).cast::<u8>();
+            if copy.is_null() {
+                return Err(no_memory(WHAT));
+            }
+            ptr::copy_nonoverlapping(extradata.as_ptr(), copy, extradata.len());
+            par.extradata = copy;
+            par.extradata_size = extra_len;
+        }
+        self.tracks.push(MuxedTrack {
+            track: parameters.track(),
+            timescale: 1,
+            end: 0,
+        });
+        Ok(())
+    }
+
+    fn write_header(&mut self) -> Result<Bytes, EncodeError> {
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: the context is complete; the dictionary is freed on both paths; each stream index is below the
+        // number of streams made.
+        unsafe {
+            let mut options = ptr::null_mut();
+            ffi::av_dict_set(
+                &raw mut options,
+                c"movflags".as_ptr(),
+                MOVFLAGS.as_ptr(),
+                0,
+            );
+            // An edit list would move the first packet to zero in players that obey it.
+            ffi::av_dict_set(&raw mut options, c"use_editlist".as_ptr(), c"0".as_ptr(), 0);
+            let code = ffi::avformat_write_header(self.context, &raw mut options);
+            ffi::av_dict_free(&raw mut options);
+            check(code, "writing the MP4 header")?;
+            for (i, track) in self.tracks.iter_mut().enumerate() {
+                track.timescale = i64::from((**(*self.context).streams.add(i)).time_base.den);
+            }
+        }
+        Ok(self.take_written())
+    }
+
+    /// Muxes one packet and returns its fragment (`moof` and `mdat`).
+    pub fn write(&mut self, sample: &Sample<'_>) -> Result<Bytes, EncodeError> {
+        let Some((index, track)) = self
+            .tracks
+            .iter_mut()
+            .enumerate()
+            .find(|(_, t)| t.track == sample.track)
+        else {
+            return Err(EncodeError::Bitstream(
+                "a packet of a track that was not announced".to_owned(),
+            ));
+        };
+        let bad = || EncodeError::Bitstream("a packet's size or time is out of range".to_owned());
+        if sample.data.is_empty() {
+            return Err(bad());
+        }
+        let size = c_int::try_from(sample.data.len()).map_err(|_too_long| bad())?;
+        let timescale = i128::from(track.timescale);
+        let ticks = |ns: i128| {
+            let scaled = (ns * timescale + 500_000_000).div_euclid(1_000_000_000);
+            i64::try_from(scaled).map_err(|_too_late| bad())
+        };
+        let dts = ticks(i128::from(sample.dts.as_nanos()))?;
+        let end = ticks(
+            i128::from(sample.dts.as_nanos())
+                + i128::try_from(sample.duration.as_nanos()).map_err(|_too_long| bad())?,
+        )?;
+        let dts = dts.max(track.end);
+        let end = end.max(dts + 1);
+        let pts = ticks(i128::from(sample.pts.as_nanos()))?.max(dts);
+        track.end = end;
+        let index = c_int::try_from(index).expect("at most two tracks");
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: the packet borrows `sample.data` without a reference count, so libavformat copies what it keeps
+        // (documented for av_write_frame); the pointer is cleared before the borrow ends. A null packet flushes.
+        unsafe {
+            let packet = &mut *self.packet;
+            packet.stream_index = index;
+            packet.data = sample.data.as_ptr().cast_mut();
+            packet.size = size;
+            packet.dts = dts;
+            packet.pts = pts;
+            packet.duration = end - dts;
+            packet.flags = if sample.keyframe {
+                ffi::AV_PKT_FLAG_KEY
+            } else {
+                0
+            };
+            let code = ffi::av_opt_set(
+                (*self.context).priv_data,
+                c"movflags".as_ptr(),
+                c"+frag_discont".as_ptr(),
+                0,
+            );
+            check(code, "setting up an MP4 fragment")?;
+            let code = ffi::av_write_frame(self.context, self.packet);
+            let packet = &mut *self.packet;
+            packet.data = ptr::null_mut();
+            packet.size = 0;
+            check(code, "muxing a packet into MP4")?;
+            check(
+                ffi::av_write_frame(self.context, ptr::null_mut()),
+                "ending an MP4 fragment",
+            )?;
+        }
+        Ok(self.take_written())
+    }
+
+    fn take_written(&mut self) -> Bytes {
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: `pb` was set when the muxer was opened and lives until `Drop`.
+        unsafe {
+            ffi::avio_flush((*self.context).pb);
+        }
+        Bytes::from(std::mem::take(self.written.as_mut()))
+    }
+}
+
+impl Drop for Fmp4Muxer {
+    fn drop(&mut self) {
+        #[expect(unsafe_code, reason = "libavformat")]
+        // SAFETY: pointers are null or owned here. The I/O context is freed by us (its buffer first, which FFmpeg may
+        // have replaced), then the format context with its streams; the muxer's own data is freed with it. No trailer
+        // is written: nobody would read it.
+        unsafe {
+            ffi::av_packet_free(&raw mut self.packet);
+            if !self.context.is_null() {
+                let mut io = (*self.context).pb;
+                ffi::avformat_free_context(self.context);
+                if !io.is_null() {
+                    ffi::av_freep((&raw mut (*io).buffer).cast());
+                    ffi::avio_context_free(&raw mut io);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::packet::Bitrate;
+    use crate::media::time::FrameRate;
+    use crate::media::video::Resolution;
+
+    fn video() -> CodecParameters {
+        CodecParameters::H264 {
+            avcc: Bytes::from_static(&[
+                1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 4, 0x67, 0x64, 0, 0x1f, 1, 0, 2, 0x68, 0xee,
+            ]),
+            resolution: Resolution::new(1280, 720),
+            rate: FrameRate::new(30, 1).unwrap(),
+            bitrate: Bitrate::from_kbps(2500),
+        }
+    }
+
+    fn audio() -> CodecParameters {
+        CodecParameters::Aac {
+            asc: Bytes::from_static(&[0x11, 0x90]),
+            sample_rate: 48_000,
+            channels: 2,
+            bitrate: Bitrate::from_kbps(128),
+        }
+    }
+
+    /// Direct children of a box body: (type, body).
+    fn boxes(mut data: &[u8]) -> Vec<(String, &[u8])> {
+        let mut out = Vec::new();
+        while data.len() >= 8 {
+            let size = u32::from_be_bytes(data[..4].try_into().unwrap()) as usize;
+            out.push((
+                String::from_utf8_lossy(&data[4..8]).into_owned(),
+                &data[8..size],
+            ));
+            data = &data[size..];
+        }
+        assert!(data.is_empty(), "trailing bytes");
+        out
+    }
+
+    fn child<'a>(data: &'a [u8], name: &str) -> &'a [u8] {
+        boxes(data)
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+            .1
+    }
+
+    /// Presentation time of a fragment's only sample, in ticks: `tfdt` plus composition offset, and its duration.
+    fn presented(fragment: &[u8]) -> (u64, u32) {
+        let u32_at = |d: &[u8], at: usize| u32::from_be_bytes(d[at..at + 4].try_into().unwrap());
+        let traf = child(child(fragment, "moof"), "traf");
+        let time = child(traf, "tfdt");
+        assert_eq!(time[0], 1, "64-bit time");
+        let time = u64::from_be_bytes(time[4..12].try_into().unwrap());
+        let tfhd = child(traf, "tfhd");
+        let tfhd_flags = u32_at(tfhd, 0) & 0xff_ffff;
+        assert_eq!(tfhd_flags & 0x8, 0x8, "default duration");
+        let mut duration = u32_at(tfhd, 8);
+        let trun = child(traf, "trun");
+        let flags = u32_at(trun, 0) & 0xff_ffff;
+        assert_eq!(u32_at(trun, 4), 1, "one sample");
+        let mut at = 8;
+        at += if flags & 0x1 != 0 { 4 } else { 0 };
+        at += if flags & 0x4 != 0 { 4 } else { 0 };
+        if flags & 0x100 != 0 {
+            duration = u32_at(trun, at);
+            at += 4;
+        }
+        at += if flags & 0x200 != 0 { 4 } else { 0 };
+        at += if flags & 0x400 != 0 { 4 } else { 0 };
+        let offset = if flags & 0x800 != 0 {
+            u32_at(trun, at)
+        } else {
+            0
+        };
+        (time + u64::from(offset), duration)
+    }
+
+    #[test]
+    fn every_packet_comes_out_at_once_with_its_own_time() {
+        let (v, a) = (video(), audio());
+        let (mut mux, init) = Fmp4Muxer::open(&[&v, &a]).unwrap();
+        let names: Vec<_> = boxes(&init).into_iter().map(|(n, _)| n).collect();
+        assert_eq!(names, ["ftyp", "moov"]);
+        let frame = Duration::from_micros(33_333);
+        for i in 0..100_i32 {
+            let start = Duration::from_millis(500) + frame * u32::try_from(i).unwrap();
+            let t = MediaTime::from_nanos(0) + start;
+            let data = [0, 0, 0, 4, 0x65, 1, 2, i.to_be_bytes()[3]];
+            let fragment = mux
+                .write(&Sample {
+                    track: Track::Video,
+                    pts: t,
+                    dts: t,
+                    duration: frame - Duration::from_micros(100),
+                    keyframe: i == 0,
+                    data: &data,
+                })
+                .unwrap();
+            let names: Vec<_> = boxes(&fragment).into_iter().map(|(n, _)| n).collect();
+            assert_eq!(names, ["moof", "mdat"]);
+            assert_eq!(child(&fragment, "mdat"), data);
+            let expected = (start.as_nanos() * 90_000 + 500_000_000) / 1_000_000_000;
+            let (time, duration) = presented(&fragment);
+            assert_eq!(u128::from(time), expected);
+            assert!((2990..=2992).contains(&duration), "{duration}");
+        }
+        let t = MediaTime::from_millis(700);
+        let fragment = mux
+            .write(&Sample {
+                track: Track::Audio,
+                pts: t,
+                dts: t,
+                duration: Duration::from_nanos(21_333_333),
+                keyframe: true,
+                data: &[0x21, 0x10, 5],
+            })
+            .unwrap();
+        assert_eq!(presented(&fragment), (700 * 48, 1024));
+    }
+
+    #[test]
+    fn composition_offsets_survive() {
+        let v = video();
+        let (mut mux, _init) = Fmp4Muxer::open(&[&v]).unwrap();
+        let fragment = mux
+            .write(&Sample {
+                track: Track::Video,
+                pts: MediaTime::from_millis(166),
+                dts: MediaTime::from_millis(100),
+                duration: Duration::from_millis(33),
+                keyframe: true,
+                data: &[0, 0, 0, 1, 0x65],
+            })
+            .unwrap();
+        assert_eq!(presented(&fragment), (166 * 90, 33 * 90));
+    }
+
+    #[test]
+    fn packets_that_come_too_early_stay_in_order() {
+        let v = video();
+        let (mut mux, _init) = Fmp4Muxer::open(&[&v]).unwrap();
+        let mut at = |ms: i64| {
+            let t = MediaTime::from_millis(ms);
+            let fragment = mux
+                .write(&Sample {
+                    track: Track::Video,
+                    pts: t,
+                    dts: t,
+                    duration: Duration::from_millis(40),
+                    keyframe: false,
+                    data: &[0, 0, 0, 1, 0x41],
+                })
+                .unwrap();
+            presented(&fragment).0
+        };
+        assert_eq!(at(1000), 90_000);
+        assert_eq!(at(1020), 93_600, "moved to the end of the one before");
+        assert_eq!(at(900), 95_400);
+        assert_eq!(at(3000), 270_000, "after a gap: as given");
+    }
+
+    #[test]
+    fn broken_parameters_and_packets_are_errors() {
+        assert!(Fmp4Muxer::open(&[]).is_err());
+        let short = CodecParameters::Aac {
+            asc: Bytes::from_static(&[0x11]),
+            sample_rate: 48_000,
+            channels: 2,
+            bitrate: Bitrate::from_kbps(128),
+        };
+        assert!(Fmp4Muxer::open(&[&short]).is_err());
+        let CodecParameters::H264 {
+            avcc,
+            rate,
+            bitrate,
+            ..
+        } = video()
+        else {
+            unreachable!()
+        };
+        let no_size = CodecParameters::H264 {
+            avcc,
+            resolution: Resolution::new(0, 0),
+            rate,
+            bitrate,
+        };
+        assert!(Fmp4Muxer::open(&[&no_size]).is_err());
+        let a = audio();
+        let (mut mux, _init) = Fmp4Muxer::open(&[&a]).unwrap();
+        let t = MediaTime::from_millis(0);
+        let mut sample = Sample {
+            track: Track::Audio,
+            pts: t,
+            dts: t,
+            duration: Duration::ZERO,
+            keyframe: true,
+            data: &[],
+        };
+        assert!(mux.write(&sample).is_err());
+        sample.track = Track::Video;
+        sample.data = &[1];
+        assert!(mux.write(&sample).is_err());
+    }
+
+    #[test]
+    fn codecs_are_named_as_browsers_name_them() {
+        assert_eq!(codec_string(&video()).as_deref(), Some("avc1.64001f"));
+        assert_eq!(codec_string(&audio()).as_deref(), Some("mp4a.40.2"));
+    }
+}

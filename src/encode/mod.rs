@@ -9,15 +9,38 @@ pub mod fmp4;
 pub mod stage;
 pub mod x264;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::Recovery;
-use crate::media::audio::AudioBlock;
+use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::packet::{Bitrate, CodecParameters, EncodedPacket};
-use crate::media::time::FrameRate;
-use crate::media::video::{Resolution, VideoFrame};
+use crate::media::time::{FrameRate, MediaTime};
+use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+use crate::media::{Recovery, SourceId};
+
+/// Range of the video bitrate in bits per second.
+const BITRATE_BPS: RangeInclusive<u32> = 100_000..=100_000_000;
+
+/// A video encoder this program knows.
+struct Candidate {
+    /// Value of [`VideoEncoderSettings::encoder`].
+    name: &'static str,
+    /// What a person calls it.
+    title: &'static str,
+    open: OpenVideo,
+}
+
+/// Opens an encoder; the number becomes [`EncodedPacket::generation`].
+type OpenVideo =
+    fn(&VideoEncoderSettings, VideoFormat, u32) -> Result<Box<dyn VideoEncoder>, EncodeError>;
+
+const VIDEO_ENCODERS: [Candidate; 1] = [Candidate {
+    name: "x264",
+    title: "H.264, libx264 (processor)",
+    open: x264::open,
+}];
 
 /// What the video encoder gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +85,88 @@ impl Default for VideoEncoderSettings {
     }
 }
 
+impl VideoEncoderSettings {
+    /// Refuses the first field that is out of its range, with the range.
+    pub fn validate(&self) -> Result<(), EncodeError> {
+        if !VIDEO_ENCODERS.iter().any(|c| c.name == self.encoder) {
+            return refuse(
+                "encoder.encoder",
+                format!(
+                    "{:?} is not one of: {}",
+                    self.encoder,
+                    VIDEO_ENCODERS.map(|c| c.name).join(", ")
+                ),
+            );
+        }
+        let bps = u64::from(self.bitrate_kbps) * 1000;
+        if !u32::try_from(bps).is_ok_and(|bps| BITRATE_BPS.contains(&bps)) {
+            return refuse(
+                "encoder.bitrate_kbps",
+                format!("{} is not between 100 and 100000 kbit/s", self.bitrate_kbps),
+            );
+        }
+        if !x264::PRESETS.contains(&self.preset.as_str()) {
+            return refuse(
+                "encoder.preset",
+                format!(
+                    "{:?} is not one of: {}",
+                    self.preset,
+                    x264::PRESETS.join(", ")
+                ),
+            );
+        }
+        if !(0.5..=10.0).contains(&self.keyframe_interval) {
+            return refuse(
+                "encoder.keyframe_interval",
+                format!(
+                    "{} is not between 0.5 and 10 seconds",
+                    self.keyframe_interval
+                ),
+            );
+        }
+        if self.b_frames > 4 {
+            return refuse(
+                "encoder.b_frames",
+                format!("{} is not between 0 and 4", self.b_frames),
+            );
+        }
+        if self.b_frames > 0 && self.profile == Profile::Baseline {
+            return refuse(
+                "encoder.b_frames",
+                format!(
+                    "the baseline profile has no B-frames, {} are asked for: set 0, or profile main or high",
+                    self.b_frames
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl VideoFormat {
+    /// Refuses sizes that H.264 with 4:2:0 colour cannot carry.
+    pub fn validate(&self) -> Result<(), EncodeError> {
+        let Resolution { width, height } = self.resolution;
+        if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
+            return refuse(
+                "video.size",
+                format!("{} has an odd side: both must be even", self.resolution),
+            );
+        }
+        if !(16..=8192).contains(&width) || !(16..=8192).contains(&height) {
+            return refuse(
+                "video.size",
+                format!("{} is not between 16x16 and 8192x8192", self.resolution),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn refuse(field: &'static str, reason: String) -> Result<(), EncodeError> {
+    Err(EncodeError::Setting { field, reason })
+}
+
 /// H.264 profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +200,19 @@ pub struct AudioEncoderSettings {
 impl Default for AudioEncoderSettings {
     fn default() -> Self {
         Self { bitrate_kbps: 128 }
+    }
+}
+
+impl AudioEncoderSettings {
+    /// Refuses the first field that is out of its range, with the range.
+    pub fn validate(&self) -> Result<(), EncodeError> {
+        if (32..=320).contains(&self.bitrate_kbps) {
+            return Ok(());
+        }
+        refuse(
+            "audio.encoder.bitrate_kbps",
+            format!("{} is not between 32 and 320 kbit/s", self.bitrate_kbps),
+        )
     }
 }
 
@@ -138,6 +256,23 @@ pub enum EncodeError {
     /// It produced something we cannot send.
     #[error("the encoder produced a broken stream: {0}")]
     Bitstream(String),
+    /// It was given something it was not opened for.
+    #[error("the encoder cannot take its input: {0}")]
+    Input(String),
+    /// The thread that runs it did not start, or is gone.
+    #[error("the {name} stage is not running: {reason}")]
+    Stage {
+        /// Which stage.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<bitstream::BitstreamError> for EncodeError {
+    fn from(e: bitstream::BitstreamError) -> Self {
+        Self::Bitstream(e.to_string())
+    }
 }
 
 impl EncodeError {
@@ -145,8 +280,8 @@ impl EncodeError {
     pub const fn recovery(&self) -> Recovery {
         match self {
             Self::Missing { .. } => Recovery::Fallback,
-            Self::Setting { .. } => Recovery::GiveUp,
-            Self::Codec { .. } | Self::Bitstream(_) => Recovery::Rebuild,
+            Self::Setting { .. } | Self::Input(_) => Recovery::GiveUp,
+            Self::Codec { .. } | Self::Bitstream(_) | Self::Stage { .. } => Recovery::Rebuild,
         }
     }
 }
@@ -202,13 +337,11 @@ pub fn open_video(
     format: VideoFormat,
     generation: u32,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
-    match settings.encoder.as_str() {
-        "x264" => x264::open(settings, format, generation),
-        other => Err(EncodeError::Setting {
-            field: "encoder.encoder",
-            reason: format!("{other:?} is not one of: x264"),
-        }),
-    }
+    settings.validate()?;
+    format.validate()?;
+    let candidate = VIDEO_ENCODERS.iter().find(|c| c.name == settings.encoder);
+    let candidate = candidate.expect("validated above");
+    (candidate.open)(settings, format, generation)
 }
 
 /// Opens the audio encoder.
@@ -219,7 +352,81 @@ pub fn open_audio(
     aac::open(settings, generation)
 }
 
-/// All encoders this build knows, with whether they work on this machine.
+/// All encoders this build knows, with whether they work on this machine: each is opened and given a picture or a
+/// block of sound, which takes some milliseconds.
 pub fn list() -> Vec<EncoderInfo> {
-    Vec::new()
+    let mut list: Vec<EncoderInfo> = VIDEO_ENCODERS
+        .iter()
+        .map(|c| EncoderInfo {
+            name: c.name,
+            title: c.title.to_owned(),
+            usable: try_video(c).map_err(|e| in_words(&e)),
+        })
+        .collect();
+    list.push(EncoderInfo {
+        name: "aac",
+        title: "AAC, FFmpeg (processor)".to_owned(),
+        usable: try_audio().map_err(|e| in_words(&e)),
+    });
+    list
+}
+
+/// An error with its causes on one line.
+fn in_words(error: &EncodeError) -> String {
+    std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+fn try_video(candidate: &Candidate) -> Result<(), EncodeError> {
+    let resolution = Resolution::new(320, 180);
+    let format = VideoFormat {
+        resolution,
+        rate: FrameRate::FPS_30,
+    };
+    let settings = VideoEncoderSettings {
+        encoder: candidate.name.to_owned(),
+        ..Default::default()
+    };
+    let mut encoder = (candidate.open)(&settings, format, 0)?;
+    let plane = |rows: usize| Plane {
+        data: vec![0x80; 320 * rows].into(),
+        stride: 320,
+    };
+    let frame = VideoFrame {
+        pts: MediaTime::ZERO,
+        source: SourceId(0),
+        seq: 0,
+        resolution,
+        data: FrameData::Nv12 {
+            y: plane(180),
+            uv: plane(90),
+        },
+        color: ColorSpec::BT709_LIMITED,
+    };
+    let mut packets = Vec::new();
+    encoder.encode(&frame, false, &mut packets)?;
+    encoder.flush(&mut packets)?;
+    expect_packets(&packets)
+}
+
+fn try_audio() -> Result<(), EncodeError> {
+    let mut encoder = aac::open(&AudioEncoderSettings::default(), 0)?;
+    let block = AudioBlock {
+        pts: MediaTime::ZERO,
+        samples: vec![0.0; encoder.frame_size() * 2].into(),
+        format: AudioFormat::ENGINE,
+    };
+    let mut packets = Vec::new();
+    encoder.encode(&block, &mut packets)?;
+    encoder.flush(&mut packets)?;
+    expect_packets(&packets)
+}
+
+fn expect_packets(packets: &[EncodedPacket]) -> Result<(), EncodeError> {
+    if packets.is_empty() {
+        return Err(EncodeError::Bitstream("no packets came out".to_owned()));
+    }
+    Ok(())
 }

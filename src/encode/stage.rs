@@ -1,15 +1,22 @@
 //! The video encoder stage (thread `venc`): pictures from a bounded channel in, packets onto the [`PacketBus`] out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use parking_lot::Mutex;
 
-use super::{EncodeError, VideoEncoderSettings, VideoFormat};
-use crate::media::packet::{Bitrate, PacketBus};
-use crate::media::time::MediaClock;
+use super::{
+    BITRATE_BPS, EncodeError, Reconfigured, VideoEncoder, VideoEncoderSettings, VideoFormat,
+    in_words, open_video,
+};
+use crate::media::Recovery;
+use crate::media::packet::{Bitrate, EncodedPacket, PacketBus};
+use crate::media::time::{MediaClock, MediaTime};
 use crate::media::video::VideoFrame;
+use crate::stage::{StageExit, StageHandle, StartError, StopFlag, spawn};
 
 /// The engine's hand on a running encoder; latest value wins (edge 9).
 #[derive(Debug, Default)]
@@ -108,26 +115,325 @@ pub struct VideoEncodeConfig {
     pub listener: EncoderListener,
 }
 
+/// Opens the encoder; called on the stage's thread, at the start and after each failure, with the new generation.
+pub type EncoderFactory = Box<
+    dyn FnMut(&VideoEncoderSettings, VideoFormat, u32) -> Result<Box<dyn VideoEncoder>, EncodeError>
+        + Send,
+>;
+
 /// The running video encoder stage.
 #[derive(Debug)]
-pub struct VideoEncodeStage {}
+pub struct VideoEncodeStage {
+    handle: StageHandle,
+    meter: Arc<Mutex<Meter>>,
+    queue: Receiver<VideoFrame>,
+    control: Arc<EncoderControl>,
+    clock: MediaClock,
+}
 
 impl VideoEncodeStage {
     /// Opens the encoder on its own thread; an error of opening comes back from here.
-    pub fn start(_config: VideoEncodeConfig) -> Result<Self, EncodeError> {
-        Ok(Self {})
+    pub fn start(config: VideoEncodeConfig) -> Result<Self, EncodeError> {
+        Self::start_with(config, Box::new(open_video))
+    }
+
+    /// As [`start`](Self::start), with another way of opening encoders.
+    pub fn start_with(
+        config: VideoEncodeConfig,
+        factory: EncoderFactory,
+    ) -> Result<Self, EncodeError> {
+        let meter = Arc::new(Mutex::new(Meter::new(&config.settings.encoder)));
+        let (queue, control) = (config.frames.clone(), Arc::clone(&config.control));
+        let (clock, listener) = (config.clock, Arc::clone(&config.listener));
+        let thread_meter = Arc::clone(&meter);
+        let handle = spawn(
+            "venc",
+            &StopFlag::new(),
+            move || Worker::open(config, factory, thread_meter),
+            Worker::run,
+            move |exit| {
+                if let StageExit::Panicked(message) = exit {
+                    let error = EncodeError::Stage { name: "venc", reason: message.clone() };
+                    listener(EncoderEvent::Failed { error });
+                }
+            },
+        )
+        .map_err(|e| match e {
+            StartError::Init(e) => e,
+            StartError::Thread { source, .. } => EncodeError::Stage { name: "venc", reason: source.to_string() },
+            StartError::Panicked { message, .. } => EncodeError::Stage { name: "venc", reason: message },
+        })?;
+        Ok(Self {
+            handle,
+            meter,
+            queue,
+            control,
+            clock,
+        })
     }
 
     /// Figures so far.
     pub fn stats(&self) -> EncoderStats {
-        EncoderStats::default()
+        let mut stats = self.meter.lock().stats(self.clock.now());
+        stats.target_kbps = self.control.bitrate().kbps();
+        stats.queue = self.queue.len();
+        stats
     }
 
     /// Asks the stage to stop, without waiting (closing the channel does the same and flushes).
-    pub fn request_stop(&self) {}
+    pub fn request_stop(&self) {
+        self.handle.request_stop();
+    }
 
     /// Waits for its end; false when it is stuck and was left behind.
-    pub fn join_until(&self, _deadline: Instant) -> bool {
-        true
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.handle.is_finished() || self.handle.join_until(deadline).is_some()
+    }
+}
+
+/// How often a stage that gets no pictures looks at its stop flag.
+const IDLE: Duration = Duration::from_millis(50);
+
+struct Worker {
+    config: VideoEncodeConfig,
+    factory: EncoderFactory,
+    encoder: Box<dyn VideoEncoder>,
+    /// What the encoder was last told.
+    bitrate: Bitrate,
+    failures: FailureWindow,
+    last_dts: Option<MediaTime>,
+    packets: Vec<EncodedPacket>,
+    meter: Arc<Mutex<Meter>>,
+}
+
+impl Worker {
+    fn open(
+        config: VideoEncodeConfig,
+        mut factory: EncoderFactory,
+        meter: Arc<Mutex<Meter>>,
+    ) -> Result<Self, EncodeError> {
+        let encoder = factory(&config.settings, config.format, next_generation())?;
+        Ok(Self {
+            bitrate: Bitrate::from_kbps(config.settings.bitrate_kbps),
+            config,
+            factory,
+            encoder,
+            failures: FailureWindow::default(),
+            last_dts: None,
+            packets: Vec::with_capacity(8),
+            meter,
+        })
+    }
+
+    fn run(mut self, stop: &StopFlag) -> Result<(), String> {
+        while !stop.is_stopped() {
+            match self.config.frames.recv_timeout(IDLE) {
+                Ok(frame) => self.frame(&frame)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Err(error) = self.encoder.flush(&mut self.packets) {
+            tracing::warn!(error = %in_words(&error), "the last pictures were lost");
+        }
+        self.deliver();
+        Ok(())
+    }
+
+    /// Encodes one picture. An `Err` ends the stage; the listener knows.
+    fn frame(&mut self, frame: &VideoFrame) -> Result<(), String> {
+        let started = Instant::now();
+        let result = self.apply_bitrate().and_then(|()| self.encode_one(frame));
+        self.meter
+            .lock()
+            .frame(self.config.clock.now(), started.elapsed());
+        self.deliver();
+        result.or_else(|error| self.recover(error))
+    }
+
+    fn encode_one(&mut self, frame: &VideoFrame) -> Result<(), EncodeError> {
+        let keyframe = self.config.control.take_keyframe();
+        self.encoder.encode(frame, keyframe, &mut self.packets)
+    }
+
+    fn apply_bitrate(&mut self) -> Result<(), EncodeError> {
+        let wanted = self.config.control.bitrate();
+        // a control that was never given a bitrate leaves the settings' one
+        if wanted == self.bitrate || wanted == Bitrate::default() {
+            return Ok(());
+        }
+        let bps = wanted.bps().clamp(*BITRATE_BPS.start(), *BITRATE_BPS.end());
+        if self.encoder.set_bitrate(Bitrate::from_bps(bps))? == Reconfigured::NeedsReopen {
+            self.encoder.flush(&mut self.packets)?;
+            self.deliver();
+            self.config.settings.bitrate_kbps = bps / 1000;
+            self.reopen()?;
+        }
+        self.bitrate = wanted;
+        Ok(())
+    }
+
+    /// A new encoder begins with a keyframe by itself.
+    fn reopen(&mut self) -> Result<(), EncodeError> {
+        let VideoEncodeConfig {
+            settings, format, ..
+        } = &self.config;
+        self.encoder = (self.factory)(settings, *format, next_generation())?;
+        self.bitrate = Bitrate::from_kbps(settings.bitrate_kbps);
+        Ok(())
+    }
+
+    fn recover(&mut self, error: EncodeError) -> Result<(), String> {
+        let too_many = self.failures.record(self.config.clock.now());
+        let error = match error.recovery() {
+            Recovery::Rebuild if !too_many => match self.reopen() {
+                Ok(()) => {
+                    tracing::warn!(error = %in_words(&error), "the encoder failed and was opened anew");
+                    (self.config.listener)(EncoderEvent::Rebuilt { error });
+                    return Ok(());
+                }
+                Err(e) => e,
+            },
+            Recovery::Rebuild | Recovery::Retry | Recovery::Fallback | Recovery::GiveUp => error,
+        };
+        let reason = in_words(&error);
+        (self.config.listener)(EncoderEvent::Failed { error });
+        Err(reason)
+    }
+
+    /// Sends what is ready. Decode times never go back, not even where a new encoder with B-frames begins before the
+    /// end of the old one.
+    fn deliver(&mut self) {
+        for mut packet in self.packets.drain(..) {
+            if let Some(last) = self.last_dts {
+                packet.dts = packet.dts.max(last);
+                packet.pts = packet.pts.max(packet.dts);
+            }
+            self.last_dts = Some(packet.dts);
+            self.meter.lock().packet(self.config.clock.now(), &packet);
+            self.config.bus.push(&packet);
+        }
+    }
+}
+
+/// Generations grow over the whole life of the process, so that packets of a stage that was closed and started again
+/// are told apart as well.
+fn next_generation() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Counts failures within [`Self::SPAN`].
+#[derive(Debug, Default)]
+struct FailureWindow {
+    times: VecDeque<MediaTime>,
+}
+
+impl FailureWindow {
+    const SPAN: Duration = Duration::from_secs(30);
+    const LIMIT: usize = 3;
+
+    /// Notes a failure; true when it was one too many.
+    fn record(&mut self, now: MediaTime) -> bool {
+        self.times.retain(|t| now.saturating_since(*t) < Self::SPAN);
+        self.times.push_back(now);
+        self.times.len() >= Self::LIMIT
+    }
+}
+
+/// Totals, and what happened within the last second.
+#[derive(Debug)]
+struct Meter {
+    totals: EncoderStats,
+    frames: VecDeque<(MediaTime, Duration)>,
+    packets: VecDeque<(MediaTime, usize)>,
+}
+
+impl Meter {
+    const SPAN: Duration = Duration::from_secs(1);
+    /// More than a second's frames at the highest rate.
+    const MOST: usize = 256;
+
+    fn new(name: &str) -> Self {
+        Self {
+            totals: EncoderStats {
+                name: name.to_owned(),
+                ..EncoderStats::default()
+            },
+            frames: VecDeque::with_capacity(Self::MOST),
+            packets: VecDeque::with_capacity(Self::MOST),
+        }
+    }
+
+    fn frame(&mut self, now: MediaTime, took: Duration) {
+        self.totals.frames += 1;
+        forget(&mut self.frames, now);
+        self.frames.push_back((now, took));
+    }
+
+    fn packet(&mut self, now: MediaTime, packet: &EncodedPacket) {
+        self.totals.keyframes += u64::from(packet.keyframe);
+        self.totals.bytes += packet.data.len() as u64;
+        forget(&mut self.packets, now);
+        self.packets.push_back((now, packet.data.len()));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "at most 256 frames")]
+    fn stats(&mut self, now: MediaTime) -> EncoderStats {
+        forget(&mut self.frames, now);
+        forget(&mut self.packets, now);
+        let bits: usize = self.packets.iter().map(|(_, len)| len * 8).sum();
+        let mut times: Vec<Duration> = self.frames.iter().map(|(_, took)| *took).collect();
+        times.sort_unstable();
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        EncoderStats {
+            kbps: u32::try_from(bits / 1000).unwrap_or(u32::MAX),
+            fps: self.frames.len() as f32 / Self::SPAN.as_secs_f32(),
+            encode_ms: median.as_secs_f32() * 1000.0,
+            ..self.totals.clone()
+        }
+    }
+}
+
+fn forget<T>(window: &mut VecDeque<(MediaTime, T)>, now: MediaTime) {
+    while window.len() >= Meter::MOST
+        || window
+            .front()
+            .is_some_and(|(at, _)| now.saturating_since(*at) >= Meter::SPAN)
+    {
+        window.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_third_failure_within_half_a_minute_is_too_many() {
+        let at = |s: i64| MediaTime::from_millis(s * 1000);
+        let mut window = FailureWindow::default();
+        assert!(!window.record(at(0)));
+        assert!(!window.record(at(20)));
+        assert!(!window.record(at(31)), "the first is forgotten");
+        assert!(window.record(at(49)));
+    }
+
+    #[test]
+    fn figures_are_those_of_the_last_second() {
+        let mut meter = Meter::new("x264");
+        let at = MediaTime::from_millis;
+        for i in 0..90 {
+            meter.frame(
+                at(i * 33),
+                Duration::from_millis(if i < 80 { 50 } else { 4 }),
+            );
+        }
+        let stats = meter.stats(at(89 * 33));
+        assert_eq!((stats.frames, stats.fps), (90, 31.0));
+        assert!((stats.encode_ms - 50.0).abs() < 0.1);
+        let later = meter.stats(at(89 * 33 + 600));
+        assert!((later.encode_ms - 4.0).abs() < 0.1);
+        assert_eq!(meter.stats(at(9_000)).fps, 0.0);
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine tells: things that happened, in words for the user.
 
+use std::collections::VecDeque;
+
 use serde::Serialize;
 
 use crate::media::time::MediaTime;
@@ -92,4 +94,73 @@ pub enum EventKind {
         /// How many.
         count: u64,
     },
+}
+
+/// Events on their way to the one reader: bounded, the oldest is lost when nobody reads, and a marker says how many.
+#[derive(Debug)]
+pub(super) struct EventRing {
+    events: VecDeque<Event>,
+    capacity: usize,
+    lost: u64,
+}
+
+impl EventRing {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            events: VecDeque::new(),
+            capacity,
+            lost: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        if self.events.len() == self.capacity {
+            self.events.pop_front();
+            self.lost += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    pub(super) fn drain(&mut self) -> Vec<Event> {
+        let count = std::mem::take(&mut self.lost);
+        let marker = self
+            .events
+            .front()
+            .filter(|_| count > 0)
+            .map(|oldest| Event {
+                at: oldest.at,
+                severity: Severity::Notice,
+                kind: EventKind::EventsLost { count },
+                message: format!("{count} older messages were not read in time"),
+            });
+        marker.into_iter().chain(self.events.drain(..)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_events_are_lost_and_counted() {
+        let mut ring = EventRing::new(2);
+        for ms in 0..5 {
+            ring.push(Event {
+                at: MediaTime::from_millis(ms),
+                severity: Severity::Notice,
+                kind: EventKind::StreamStopped,
+                message: String::new(),
+            });
+        }
+        let events = ring.drain();
+        assert_eq!(events[0].kind, EventKind::EventsLost { count: 3 });
+        assert_eq!(
+            events[1..]
+                .iter()
+                .map(|e| e.at.as_millis())
+                .collect::<Vec<_>>(),
+            [3, 4]
+        );
+        assert!(ring.drain().is_empty());
+    }
 }

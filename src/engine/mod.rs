@@ -1,18 +1,35 @@
 //! The engine: owns the stages, takes [`Command`]s, publishes [`Status`] and [`Event`]s. Window and command line hold
 //! an [`EngineHandle`] and nothing else.
+//!
+//! One thread (`engine`) runs the [`controller`]: it waits for commands, notices from the stages, and a 100 ms timer,
+//! and is the only place that starts, stops or rebuilds a stage.
 
+mod broadcast;
 pub mod command;
+mod controller;
 pub mod event;
+mod notice;
+mod overload;
+mod sources;
 pub mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+
+use crate::encode::EncodeError;
 use crate::gpu::context::GpuContext;
+use crate::media::time::MediaClock;
+use crate::render::RenderError;
 use crate::render::preview::PreviewSink;
-use crate::settings::Settings;
+use crate::settings::{FieldError, Settings};
+use crate::stage::{self, StartError, StopFlag};
 use command::Command;
-use event::Event;
+use controller::Controller;
+use event::{Event, EventRing};
 use status::Status;
 
 /// Everything the engine is given at the start.
@@ -23,44 +40,53 @@ pub struct EngineConfig {
     pub settings: Settings,
     /// Where the composed picture goes besides the encoder.
     pub preview: PreviewSink,
-    /// Called after each published status or event; must not block. The window asks for a repaint in it.
+    /// Called after each published status or event, on the engine's thread; must not block. The window asks for a
+    /// repaint in it.
     pub waker: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for EngineConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineConfig")
+            .field("preview", &self.preview)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// A setting is refused.
+    #[error("{0}")]
+    Settings(FieldError),
+    /// The picture cannot be drawn.
     #[error(transparent)]
-    Render(#[from] crate::render::RenderError),
+    Render(#[from] RenderError),
+    /// The sound stage did not start.
+    #[error("the sound stage did not start")]
+    Audio(#[source] EncodeError),
+    /// The operating system gives no threads.
+    #[error("the engine's threads did not start")]
+    Threads(#[source] std::io::Error),
+    /// A bug.
+    #[error("the engine failed while starting: {0}")]
+    Bug(String),
+}
+
+/// What handles and the controller share.
+#[derive(Debug)]
+struct Shared {
+    /// UI or command line to controller (edge 7): bound 256; when full, [`EngineHandle::send`] fails and the caller
+    /// says that the engine is not answering.
+    commands: Sender<Command>,
+    status: ArcSwap<Status>,
+    events: Mutex<EventRing>,
 }
 
 /// What window and command line hold. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct EngineHandle {}
-
-/// The running engine.
-#[derive(Debug)]
-pub struct Engine {
-    handle: EngineHandle,
-}
-
-impl Engine {
-    /// Starts capture, render and sound; nothing is sent yet.
-    pub fn start(_config: EngineConfig) -> Result<Self, EngineError> {
-        Ok(Self {
-            handle: EngineHandle {},
-        })
-    }
-
-    /// The hand on it.
-    pub const fn handle(&self) -> &EngineHandle {
-        &self.handle
-    }
-
-    /// Stops everything within `timeout` (3 s is the promise); names what had to be left behind.
-    pub fn shutdown(self, _timeout: Duration) -> Result<(), Vec<String>> {
-        Ok(())
-    }
+pub struct EngineHandle {
+    shared: Arc<Shared>,
 }
 
 /// The engine's command queue is full: it is not answering.
@@ -70,17 +96,117 @@ pub struct NotAnswering;
 
 impl EngineHandle {
     /// Queues a command; never waits.
-    pub fn send(&self, _command: Command) -> Result<(), NotAnswering> {
-        Ok(())
+    pub fn send(&self, command: Command) -> Result<(), NotAnswering> {
+        self.shared
+            .commands
+            .try_send(command)
+            .ok()
+            .ok_or(NotAnswering)
     }
 
     /// The newest status (about 5 a second).
     pub fn status(&self) -> Arc<Status> {
-        Arc::default()
+        self.shared.status.load_full()
     }
 
     /// Takes the events since the last call, oldest first. One reader.
     pub fn drain_events(&self) -> Vec<Event> {
-        Vec::new()
+        self.shared.events.lock().drain()
+    }
+}
+
+/// The running engine. Dropping it shuts it down, too.
+#[derive(Debug)]
+pub struct Engine {
+    handle: EngineHandle,
+    controller: stage::StageHandle,
+    left: Receiver<Vec<String>>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Engine {
+    /// Longest time a shutdown takes.
+    pub const SHUTDOWN: Duration = Duration::from_secs(3);
+
+    /// Starts capture, render and sound; nothing is encoded or sent yet. Errors of opening come back from here, except
+    /// those of sources: these are retried, and told as events.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        if let Some(problem) = config.settings.problems().into_iter().next() {
+            return Err(EngineError::Settings(problem));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("net")
+            .enable_all()
+            .build()
+            .map_err(EngineError::Threads)?;
+        let (command_tx, command_rx) = bounded(256);
+        let shared = Arc::new(Shared {
+            commands: command_tx,
+            status: ArcSwap::default(),
+            events: Mutex::new(EventRing::new(512)),
+        });
+        let handle = EngineHandle {
+            shared: Arc::clone(&shared),
+        };
+        let (left_tx, left) = bounded(1);
+        let tokio_handle = runtime.handle().clone();
+        let controller = stage::spawn(
+            "engine",
+            &StopFlag::new(),
+            move || Controller::start(config, MediaClock::start(), tokio_handle, shared),
+            move |mut controller, stop| {
+                controller.run(&command_rx, stop);
+                left_tx
+                    .send(controller.shutdown(Instant::now() + Self::SHUTDOWN))
+                    .ok(); // nobody waits after a drop
+                Ok(())
+            },
+            |_| {},
+        )
+        .map_err(|e| match e {
+            StartError::Init(e) => e,
+            StartError::Thread { source, .. } => EngineError::Threads(source),
+            StartError::Panicked { message, .. } => EngineError::Bug(message),
+        })?;
+        Ok(Self {
+            handle,
+            controller,
+            left,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The hand on it.
+    pub const fn handle(&self) -> &EngineHandle {
+        &self.handle
+    }
+
+    /// Says goodbye to servers, closes files, stops everything; takes at most about 3 s. Names what had to be left
+    /// behind because it did not end.
+    pub fn shutdown(mut self) -> Result<(), Vec<String>> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), Vec<String>> {
+        let Some(runtime) = self.runtime.take() else {
+            return Ok(());
+        };
+        self.controller.request_stop();
+        let deadline = Instant::now() + Self::SHUTDOWN + Duration::from_millis(200);
+        let left = self
+            .left
+            .recv_deadline(deadline)
+            .unwrap_or_else(|_| vec!["engine".to_owned()]);
+        runtime.shutdown_background();
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Err(left) = self.stop() {
+            tracing::warn!(?left, "stages did not end in time");
+        }
     }
 }

@@ -1,1 +1,263 @@
-//! Two tracks into one order that never goes back.
+//! Two tracks into one order by decode time that never goes back. Packets in, packets out; pure logic, used by the
+//! thread or task of one output.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::media::packet::{EncodedPacket, Track};
+use crate::media::time::{MediaTime, duration_nanos};
+
+/// How much media time of one track is held back for the other. Encoders of both tracks work on one clock and differ
+/// by some 60 ms; 200 ms leaves room for a slow machine, and bounds what a silent track costs in delay.
+pub const HOLD: Duration = Duration::from_millis(200);
+
+/// Most packets held of one track, whatever their times say.
+const MAX_HELD: usize = 512;
+
+/// Orders packets of two tracks by decode time.
+///
+/// A packet waits until the other track has one at or past it, but never longer than the hold time of its own track.
+/// A packet that comes after later ones have left (its track was silent longer than that) is moved forward to the last
+/// time that left, and counted: order matters more to servers than a short shift.
+#[derive(Debug)]
+pub struct Interleaver {
+    video: Lane,
+    audio: Lane,
+    hold_ns: i64,
+    both: bool,
+    last_out: Option<MediaTime>,
+    late: u64,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    queue: VecDeque<EncodedPacket>,
+    newest: Option<MediaTime>,
+}
+
+impl Lane {
+    fn head(&self) -> Option<MediaTime> {
+        self.queue.front().map(|p| p.dts)
+    }
+}
+
+impl Default for Interleaver {
+    fn default() -> Self {
+        Self::new(true)
+    }
+}
+
+impl Interleaver {
+    /// Empty. `both` false: there is only one track, so nothing is ever held.
+    pub fn new(both: bool) -> Self {
+        Self {
+            video: Lane::default(),
+            audio: Lane::default(),
+            hold_ns: duration_nanos(HOLD),
+            both,
+            last_out: None,
+            late: 0,
+        }
+    }
+
+    /// Takes a packet; within a track they come in decode order.
+    pub fn push(&mut self, packet: EncodedPacket) {
+        let lane = self.lane_mut(packet.track);
+        lane.newest = Some(lane.newest.map_or(packet.dts, |t| t.max(packet.dts)));
+        lane.queue.push_back(packet);
+    }
+
+    /// The next packet in order, if it is known to be the next.
+    pub fn pop(&mut self) -> Option<EncodedPacket> {
+        let track = self.next_track()?;
+        let (lane, other) = match track {
+            Track::Video => (&self.video, &self.audio),
+            Track::Audio => (&self.audio, &self.video),
+        };
+        let head = lane.head()?;
+        let held = lane.newest.map_or(0, |t| t.nanos_since(head));
+        let ready = !self.both
+            || other.newest.is_some_and(|t| t >= head)
+            || held >= self.hold_ns
+            || lane.queue.len() > MAX_HELD;
+        ready.then(|| self.take(track)).flatten()
+    }
+
+    /// The next packet, without waiting for any other: call it until `None` at the end of a stream.
+    pub fn flush(&mut self) -> Option<EncodedPacket> {
+        let track = self.next_track()?;
+        self.take(track)
+    }
+
+    /// Forgets what is held and what has left: the next packet begins a new stream.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.both);
+    }
+
+    /// Packets held.
+    pub fn len(&self) -> usize {
+        self.video.queue.len() + self.audio.queue.len()
+    }
+
+    /// Nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Packets that came too late and were moved forward in time.
+    pub const fn late(&self) -> u64 {
+        self.late
+    }
+
+    const fn lane_mut(&mut self, track: Track) -> &mut Lane {
+        match track {
+            Track::Video => &mut self.video,
+            Track::Audio => &mut self.audio,
+        }
+    }
+
+    /// Whose head has the lower decode time. Pictures go first at a tie, so that a stream can begin with one.
+    fn next_track(&self) -> Option<Track> {
+        match (self.video.head(), self.audio.head()) {
+            (None, None) => None,
+            (Some(_), None) => Some(Track::Video),
+            (None, Some(_)) => Some(Track::Audio),
+            (Some(video), Some(audio)) if video <= audio => Some(Track::Video),
+            (Some(_), Some(_)) => Some(Track::Audio),
+        }
+    }
+
+    fn take(&mut self, track: Track) -> Option<EncodedPacket> {
+        let mut packet = self.lane_mut(track).queue.pop_front()?;
+        if let Some(last) = self.last_out.filter(|&last| packet.dts < last) {
+            packet.dts = last;
+            packet.pts = packet.pts.max(last);
+            self.late += 1;
+        }
+        self.last_out = Some(packet.dts);
+        Some(packet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::media::packet::{Bitrate, CodecParameters, DropClass};
+
+    fn packet(track: Track, ms: i64) -> EncodedPacket {
+        EncodedPacket {
+            track,
+            pts: MediaTime::from_millis(ms),
+            dts: MediaTime::from_millis(ms),
+            duration: Duration::ZERO,
+            keyframe: false,
+            drop: DropClass::Never,
+            data: Bytes::new(),
+            parameters: Arc::new(CodecParameters::Aac {
+                asc: Bytes::new(),
+                sample_rate: 48_000,
+                channels: 2,
+                bitrate: Bitrate::from_kbps(128),
+            }),
+            generation: 0,
+        }
+    }
+
+    fn drain(i: &mut Interleaver) -> Vec<(Track, i64)> {
+        std::iter::from_fn(|| i.pop())
+            .map(|p| (p.track, p.dts.as_millis()))
+            .collect()
+    }
+
+    #[test]
+    fn a_packet_waits_for_the_other_track() {
+        let mut i = Interleaver::default();
+        i.push(packet(Track::Video, 0));
+        assert_eq!(drain(&mut i), []);
+        i.push(packet(Track::Audio, 10));
+        assert_eq!(drain(&mut i), [(Track::Video, 0)]);
+        i.push(packet(Track::Video, 33));
+        assert_eq!(drain(&mut i), [(Track::Audio, 10)]);
+        // the other track has been past this time already, so nothing earlier can come
+        i.push(packet(Track::Audio, 31));
+        assert_eq!(drain(&mut i), [(Track::Audio, 31)]);
+    }
+
+    #[test]
+    fn a_silent_track_costs_the_hold_time_and_no_more() {
+        let mut i = Interleaver::default();
+        let mut out = Vec::new();
+        for k in 0..30 {
+            i.push(packet(Track::Video, k * 40));
+            out.extend(drain(&mut i));
+            assert!(i.len() <= 5, "{} held", i.len());
+        }
+        assert_eq!(out.len(), 25);
+        // sound comes back with old times: moved, counted, order kept
+        i.push(packet(Track::Audio, 100));
+        assert_eq!(drain(&mut i), [(Track::Audio, 960)]);
+        assert_eq!(i.late(), 1);
+    }
+
+    #[test]
+    fn one_track_alone_is_never_held() {
+        let mut i = Interleaver::new(false);
+        i.push(packet(Track::Video, 0));
+        assert_eq!(drain(&mut i), [(Track::Video, 0)]);
+    }
+
+    #[test]
+    fn standing_times_do_not_grow_the_queue_for_ever() {
+        let mut i = Interleaver::default();
+        for _ in 0..10_000 {
+            i.push(packet(Track::Video, 5));
+            drain(&mut i);
+            assert!(i.len() <= MAX_HELD);
+        }
+    }
+
+    #[test]
+    fn flush_gives_everything_in_order() {
+        let mut i = Interleaver::default();
+        for ms in [0, 33, 66] {
+            i.push(packet(Track::Video, ms));
+        }
+        i.push(packet(Track::Audio, 50));
+        let times: Vec<i64> = std::iter::from_fn(|| i.flush())
+            .map(|p| p.dts.as_millis())
+            .collect();
+        assert_eq!(times, [0, 33, 50, 66]);
+        assert!(i.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_time_never_goes_back(
+            steps in prop::collection::vec((any::<bool>(), 0i64..400), 1..200)
+        ) {
+            let mut i = Interleaver::default();
+            let (mut video, mut audio) = (0, 0);
+            let mut out = Vec::new();
+            for (is_video, step) in &steps {
+                let (track, clock) = if *is_video { (Track::Video, &mut video) } else { (Track::Audio, &mut audio) };
+                *clock += step;
+                i.push(packet(track, *clock));
+                while let Some(p) = i.pop() { out.push(p); }
+                for track in [Track::Video, Track::Audio] {
+                    let lane = i.lane_mut(track);
+                    let span = lane.head().zip(lane.newest).map_or(0, |(h, n)| n.nanos_since(h));
+                    prop_assert!(span < duration_nanos(HOLD), "held {span} ns");
+                }
+            }
+            while let Some(p) = i.flush() { out.push(p); }
+            prop_assert_eq!(out.len(), steps.len());
+            prop_assert!(out.windows(2).all(|w| w[0].dts <= w[1].dts));
+            prop_assert!(out.iter().all(|p| p.dts <= p.pts));
+        }
+    }
+}

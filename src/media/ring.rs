@@ -78,7 +78,7 @@ impl AudioSink {
     /// there is no room for all of it.
     pub fn push(&mut self, pts: MediaTime, samples: &[f32]) -> bool {
         self.push_with(pts, samples.len(), |dst, from| {
-            dst.copy_from_slice(&samples[from..from + dst.len()])
+            dst.copy_from_slice(&samples[from..from + dst.len()]);
         })
     }
 

@@ -2,18 +2,26 @@
 //! hold up an encoder or another output.
 
 pub mod backoff;
+mod connect;
+mod error;
 pub mod file;
+mod flv_file;
+mod latch;
+mod link;
+mod pump;
+mod rate;
 pub mod rtmp;
 pub mod send_queue;
+mod tagger;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::media::Recovery;
 use crate::media::packet::PacketSink;
 use crate::media::time::MediaClock;
 use crate::rtmp::url::RtmpUrl;
+pub use error::{OutputError, Phase};
 
 /// Where packets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +97,11 @@ pub enum OutputEvent {
         /// Milliseconds until the next try.
         retry_in_ms: u32,
     },
+    /// It goes on, with losses; told once.
+    Degraded {
+        /// What is wrong.
+        error: OutputError,
+    },
     /// It will not be tried again.
     Failed {
         /// Why.
@@ -98,98 +111,6 @@ pub enum OutputEvent {
 
 /// Tells the engine what happened to an output. Called from the network runtime or the writer's thread; must not block.
 pub type OutputListener = Arc<dyn Fn(OutputEvent) + Send + Sync>;
-
-/// Why an output does not deliver. Texts are for the user: what happened and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// The name does not resolve.
-    #[error("the server name {host:?} is unknown: check the address and your network")]
-    UnknownHost {
-        /// As typed.
-        host: String,
-    },
-    /// Nobody listens there.
-    #[error("{host}:{port} refuses the connection: is the server running, is the port right?")]
-    Refused {
-        /// Host.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// No answer in time.
-    #[error("{what} took longer than {seconds} s")]
-    TimedOut {
-        /// What was waited for.
-        what: &'static str,
-        /// The limit.
-        seconds: u64,
-    },
-    /// The server said no; its own words.
-    #[error("the server refused the stream: {description} ({code})")]
-    Rejected {
-        /// `NetStream.Publish.BadName` and the like.
-        code: String,
-        /// The server's words.
-        description: String,
-    },
-    /// The name is taken.
-    #[error(
-        "somebody is already streaming with this key: stop the other stream, or wait a minute if it was yours"
-    )]
-    Busy {
-        /// The server's words.
-        description: String,
-    },
-    /// The server closed the connection while we were connecting.
-    #[error(
-        "the server closed the connection {during}: usually a wrong application name ({app:?}) or key"
-    )]
-    ClosedEarly {
-        /// "while connecting to the application", ...
-        during: &'static str,
-        /// Application as typed.
-        app: String,
-    },
-    /// The connection broke while live.
-    #[error("the connection was lost")]
-    Lost(#[source] std::io::Error),
-    /// What came back is not RTMP.
-    #[error("what answers at {host}:{port} is not an RTMP server ({reason})")]
-    NotRtmp {
-        /// Host.
-        host: String,
-        /// Port.
-        port: u16,
-        /// What was wrong.
-        reason: String,
-    },
-    /// The file cannot be written.
-    #[error("cannot write the recording {path}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl OutputError {
-    /// What the output does about it.
-    pub const fn recovery(&self) -> Recovery {
-        match self {
-            Self::UnknownHost { .. }
-            | Self::Refused { .. }
-            | Self::TimedOut { .. }
-            | Self::Busy { .. }
-            | Self::ClosedEarly { .. }
-            | Self::Rejected { .. }
-            | Self::NotRtmp { .. }
-            | Self::Lost(_) => Recovery::Retry,
-            Self::File { .. } => Recovery::GiveUp,
-        }
-    }
-}
 
 /// What an output gets when it is started.
 pub struct OutputContext {
@@ -214,7 +135,7 @@ pub trait Output: PacketSink {
 /// Starts an output.
 pub fn start(spec: &OutputSpec, cx: OutputContext) -> Result<Arc<dyn Output>, OutputError> {
     match spec {
-        OutputSpec::Rtmp(url) => rtmp::start(url.clone(), cx),
+        OutputSpec::Rtmp(url) => Ok(rtmp::start(url.clone(), cx)),
         OutputSpec::File(path) => file::start(path, cx),
     }
 }

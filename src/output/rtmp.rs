@@ -1,16 +1,267 @@
-//! RTMP output.
-use super::{Output, OutputContext, OutputError};
-use crate::rtmp::url::RtmpUrl;
+//! RTMP output: a task that connects, sends, and connects again after a loss until it is stopped or the server's refusal
+//! is final. Packets come in on encoder threads through the send queue; the task runs on the network runtime.
+
 use std::sync::Arc;
-pub(super) fn start(url: RtmpUrl, _cx: OutputContext) -> Result<Arc<dyn Output>, OutputError> {
-    Err(OutputError::UnknownHost { host: url.host })
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::backoff::{Backoff, Next};
+use super::latch::Latch;
+pub use super::link::Limits;
+use super::link::Link;
+use super::pump::Pump;
+use super::rate::RateMeter;
+use super::send_queue::{QueueLimits, SharedQueue, Verdict};
+use super::{
+    Output, OutputContext, OutputError, OutputEvent, OutputListener, OutputState, OutputStats,
+};
+use crate::media::packet::{EncodedPacket, PacketSink};
+use crate::media::time::MediaClock;
+use crate::rtmp::url::RtmpUrl;
+
+/// What tests change; the default is for everybody else.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RtmpOptions {
+    /// First timestamp of each connection, in ms.
+    pub start_ms: u32,
+    /// How long each step may take.
+    pub limits: Limits,
 }
+
+/// Starts pushing to `url`. Never fails by itself: what goes wrong is told to the listener.
+pub(super) fn start(url: RtmpUrl, cx: OutputContext) -> Arc<dyn Output> {
+    start_with(url, cx, RtmpOptions::default())
+}
+
+/// [`start`] with options.
+#[doc(hidden)]
+pub fn start_with(url: RtmpUrl, cx: OutputContext, options: RtmpOptions) -> Arc<dyn Output> {
+    if let Some(part) = url.too_long() {
+        tracing::warn!(part, "longer than 255 bytes; some servers cut it off there");
+    }
+    let shared = Arc::new(Shared {
+        url,
+        options,
+        queue: SharedQueue::new(QueueLimits::STREAM),
+        listener: cx.listener,
+        clock: cx.clock,
+        figures: Mutex::new(Figures::default()),
+        ended: Latch::default(),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let guard = EndGuard(Arc::clone(&shared));
+    let task = cx.runtime.spawn(async move {
+        let guard = guard; // ends with the task, however that ends
+        guard.0.run(stopped).await;
+    });
+    Arc::new(RtmpOutput {
+        shared,
+        stop,
+        task: task.abort_handle(),
+    })
+}
+
+/// What the task and the engine's hand share.
+pub(super) struct Shared {
+    url: RtmpUrl,
+    pub(super) options: RtmpOptions,
+    pub(super) queue: SharedQueue,
+    listener: OutputListener,
+    clock: MediaClock,
+    figures: Mutex<Figures>,
+    ended: Latch,
+}
+
+struct Figures {
+    state: OutputState,
+    sent: u64,
+    rate: RateMeter,
+    connections: u32,
+    connect_ms: Option<u32>,
+    acked: u64,
+    /// `acked` when the present connection began.
+    acked_before: u64,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            state: OutputState::Connecting,
+            sent: 0,
+            rate: RateMeter::default(),
+            connections: 0,
+            connect_ms: None,
+            acked: 0,
+            acked_before: 0,
+        }
+    }
+}
+
+impl Shared {
+    async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut backoff = Backoff::new();
+        loop {
+            let started = Instant::now();
+            let attempt = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                link = Link::establish(&self.url, &self.options.limits) => link,
+            };
+            let error = match attempt {
+                Ok(link) => {
+                    backoff.connected(Instant::now());
+                    self.go_live(started, &link);
+                    let mut pump = Pump::new(self, link, self.options.start_ms);
+                    match pump.run(&mut stop).await {
+                        Ok(()) => return pump.finish().await,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            self.queue.close();
+            let next = backoff.failed(error.failure(), Instant::now(), fastrand::f64());
+            let Next::Retry(delay) = next else {
+                return self.fail(error);
+            };
+            tracing::warn!(
+                error = error.full_text(),
+                attempt = backoff.attempt(),
+                ?delay,
+                "no connection"
+            );
+            self.figures.lock().state = OutputState::Reconnecting {
+                attempt: backoff.attempt(),
+                retry_at_ms: (self.clock.now() + delay).as_millis(),
+            };
+            (self.listener)(OutputEvent::Lost {
+                error,
+                attempt: backoff.attempt(),
+                retry_in_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
+            });
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = sleep(delay) => {}
+            }
+        }
+    }
+
+    fn go_live(&self, started: Instant, link: &Link) {
+        self.queue.reset(self.clock.now());
+        {
+            let mut figures = self.figures.lock();
+            figures.state = OutputState::Live;
+            figures.connections += 1;
+            figures.acked_before = figures.acked;
+            figures.connect_ms = u32::try_from(started.elapsed().as_millis()).ok();
+        }
+        tracing::info!(url = %self.url, peer = link.trace().peer, "live");
+        (self.listener)(OutputEvent::Connected);
+        (self.listener)(OutputEvent::NeedKeyframe);
+    }
+
+    fn fail(&self, error: OutputError) {
+        tracing::error!(error = error.full_text(), "output gave up");
+        self.figures.lock().state = OutputState::Failed {
+            message: error.full_text(),
+        };
+        (self.listener)(OutputEvent::Failed { error });
+    }
+
+    /// `bytes` went to the system.
+    pub(super) fn count(&self, bytes: usize) {
+        if bytes > 0 {
+            let mut figures = self.figures.lock();
+            figures.sent += bytes as u64;
+            figures.rate.add(Instant::now(), bytes as u64);
+        }
+    }
+
+    /// The server has `total` bytes of this connection.
+    pub(super) fn acknowledged(&self, total: u64) {
+        let mut figures = self.figures.lock();
+        figures.acked = figures.acked_before + total;
+    }
+}
+
+/// Says how the task ended, also when it panicked or was cut.
+struct EndGuard(Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        shared.queue.close();
+        if std::thread::panicking() {
+            shared.fail(OutputError::Internal);
+        } else {
+            let mut figures = shared.figures.lock();
+            if !matches!(figures.state, OutputState::Failed { .. }) {
+                figures.state = OutputState::Stopped;
+            }
+        }
+        shared.ended.close();
+    }
+}
+
+/// The engine's hand on the task. Dropping it asks the task to say goodbye.
+struct RtmpOutput {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: AbortHandle,
+}
+
+impl PacketSink for RtmpOutput {
+    fn push(&self, packet: &EncodedPacket) {
+        match self.shared.queue.push(packet) {
+            Verdict::Fine | Verdict::Overflow => {} // the task sees an overflow by itself
+            Verdict::NeedKeyframe => (self.shared.listener)(OutputEvent::NeedKeyframe),
+        }
+    }
+}
+
+impl Output for RtmpOutput {
+    fn stats(&self) -> OutputStats {
+        let level = self.shared.queue.level();
+        let mut figures = self.shared.figures.lock();
+        OutputStats {
+            target: self.shared.url.to_string(),
+            state: figures.state.clone(),
+            sent_bytes: figures.sent,
+            kbps: figures.rate.kbps(Instant::now()),
+            queued_ms: u32::try_from(level.queued.as_millis()).unwrap_or(u32::MAX),
+            queued_bytes: level.bytes as u64,
+            dropped: level.counters.dropped,
+            reconnects: figures.connections.saturating_sub(1),
+            connect_ms: figures.connect_ms,
+            acked_bytes: figures.acked,
+        }
+    }
+
+    fn request_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn join_until(&self, deadline: Instant) -> bool {
+        self.request_stop();
+        let ended = self.shared.ended.wait_until(deadline);
+        if !ended {
+            tracing::warn!(url = %self.shared.url, "goodbye takes too long; connection cut");
+            self.task.abort();
+        }
+        ended
+    }
+}
+
 /// What `kaibo check` found out.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CheckReport {
     /// Address looked up, as `ip:port`.
     pub peer: String,
-    /// TCP connection time in ms.
+    /// Name lookup and TCP connection time in ms.
     pub tcp_ms: u32,
     /// RTMP handshake time in ms.
     pub handshake_ms: u32,
@@ -19,9 +270,18 @@ pub struct CheckReport {
     /// What the server said, in order: "NetConnection.Connect.Success: Connection succeeded." and so on.
     pub answers: Vec<String>,
 }
+
 /// Connects, publishes without media, says goodbye: what would going live be answered?
 pub async fn check(url: &RtmpUrl) -> Result<CheckReport, OutputError> {
-    Err(OutputError::UnknownHost {
-        host: url.host.clone(),
+    let link = Link::establish(url, &Limits::default()).await?;
+    let trace = link.trace().clone();
+    link.close().await;
+    let ms = |d: std::time::Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+    Ok(CheckReport {
+        peer: trace.peer,
+        tcp_ms: ms(trace.tcp),
+        handshake_ms: ms(trace.handshake),
+        publish_ms: ms(trace.publish),
+        answers: trace.answers,
     })
 }

@@ -1,1 +1,714 @@
-//! send_queue
+//! The queue between the encoders and one output: packets in on encoder threads, packets out on the output's task or
+//! thread, in the same order. [`SendQueue`] is the policy alone, without threads or clocks (time is the packets' own
+//! decode time); [`SharedQueue`] puts a lock around it and wakes the consumer.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use crate::media::packet::{DropClass, EncodedPacket, Track};
+use crate::media::time::MediaTime;
+
+/// While pictures wait for a keyframe that was asked for, ask again after this much media time.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How much sound is kept back for the first keyframe.
+const GATE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Bounds of a queue. `discard_over` and `cut_over` are judged from the oldest queued *picture* to the newest packet:
+/// sound is never dropped and costs little to send, so its age alone must not cut the picture again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Over this, pictures that nothing refers to are dropped.
+    pub discard_over: Duration,
+    /// Over this, pictures are dropped up to the next keyframe.
+    pub cut_over: Duration,
+    /// Over this (any packet), the consumer counts as dead.
+    pub hard_span: Duration,
+    /// Over this many bytes, the consumer counts as dead.
+    pub hard_bytes: usize,
+}
+
+impl QueueLimits {
+    /// For a live connection.
+    pub const STREAM: Self = Self {
+        discard_over: Duration::from_millis(700),
+        cut_over: Duration::from_millis(900),
+        hard_span: Duration::from_secs(10),
+        hard_bytes: 16 << 20,
+    };
+    /// For a file: a disk may pause for seconds, and then only whole GOPs are worth dropping.
+    pub const RECORDING: Self = Self {
+        discard_over: Duration::from_secs(5),
+        cut_over: Duration::from_secs(5),
+        hard_span: Duration::from_secs(60),
+        hard_bytes: 128 << 20,
+    };
+}
+
+/// What the caller of [`SendQueue::push`] has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// Nothing.
+    Fine,
+    /// Ask the encoder for a keyframe now: pictures wait for one, and the queue has room for it.
+    NeedKeyframe,
+    /// The hard limit is passed: nothing more is taken until [`SendQueue::reset`]; treat the consumer as lost.
+    Overflow,
+}
+
+/// What went through and what was lost, since the queue was made. Never reset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueCounters {
+    /// Packets handed to the consumer.
+    pub passed: u64,
+    /// Pictures dropped because the consumer was too slow.
+    pub dropped: u64,
+    /// Packets (of either track) not sent because no connection was there, or before its first keyframe.
+    pub skipped: u64,
+    /// Times the picture was cut up to a keyframe.
+    pub cuts: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    /// No consumer: packets are skipped.
+    Closed,
+    /// A fresh consumer: sound is kept back until the first keyframe is there.
+    Gate,
+    /// Normal.
+    Open,
+    /// Hard limit passed.
+    Overflowed,
+}
+
+/// A bounded queue of encoded packets. Starts closed; [`Self::reset`] opens it.
+///
+/// Decode order never changes, and after a dropped reference picture no picture passes before the next keyframe.
+/// Sound and keyframes are never dropped while open.
+#[derive(Debug)]
+pub struct SendQueue {
+    limits: QueueLimits,
+    packets: VecDeque<EncodedPacket>,
+    bytes: usize,
+    newest: MediaTime,
+    intake: Intake,
+    /// A reference was dropped (or nothing was sent yet): pictures are dropped until a keyframe.
+    waiting: bool,
+    /// When a keyframe was last asked for, while waiting.
+    asked: Option<MediaTime>,
+    counters: QueueCounters,
+}
+
+impl SendQueue {
+    /// An empty, closed queue.
+    pub const fn new(limits: QueueLimits) -> Self {
+        Self {
+            limits,
+            packets: VecDeque::new(),
+            bytes: 0,
+            newest: MediaTime::ZERO,
+            intake: Intake::Closed,
+            waiting: true,
+            asked: None,
+            counters: QueueCounters {
+                passed: 0,
+                dropped: 0,
+                skipped: 0,
+                cuts: 0,
+            },
+        }
+    }
+
+    /// Empties and opens the queue for a fresh consumer; pictures start with the next keyframe. The caller asks for
+    /// that keyframe itself, at `now`; if it does not come, [`Verdict::NeedKeyframe`] repeats the wish.
+    pub fn reset(&mut self, now: MediaTime) {
+        self.clear();
+        self.newest = now;
+        self.intake = Intake::Gate;
+        self.waiting = true;
+        self.asked = Some(now);
+    }
+
+    /// Empties the queue and skips everything until [`Self::reset`].
+    pub fn close(&mut self) {
+        self.clear();
+        self.intake = Intake::Closed;
+    }
+
+    fn clear(&mut self) {
+        self.counters.skipped += self.packets.len() as u64;
+        self.packets.clear();
+        self.bytes = 0;
+    }
+
+    /// Takes one packet and applies the policy.
+    pub fn push(&mut self, packet: EncodedPacket) -> Verdict {
+        match self.intake {
+            Intake::Closed => {
+                self.counters.skipped += 1;
+                return Verdict::Fine;
+            }
+            Intake::Overflowed => {
+                self.counters.skipped += 1;
+                return Verdict::Overflow;
+            }
+            Intake::Gate | Intake::Open => {}
+        }
+        self.newest = self.newest.max(packet.dts);
+        if packet.track == Track::Video && packet.keyframe {
+            self.take_keyframe(packet);
+        } else if packet.track == Track::Video && self.waiting {
+            if self.intake == Intake::Gate {
+                self.counters.skipped += 1;
+            } else {
+                self.counters.dropped += 1;
+            }
+        } else {
+            self.enqueue(packet);
+        }
+        self.apply_policy()
+    }
+
+    fn take_keyframe(&mut self, packet: EncodedPacket) {
+        self.waiting = false;
+        self.asked = None;
+        if self.intake == Intake::Gate {
+            // Sound from before the first picture would make the stream begin without one.
+            let start = packet.dts;
+            self.retain(|p| p.dts + p.duration > start, |c| &mut c.skipped);
+            self.intake = Intake::Open;
+        }
+        self.enqueue(packet);
+    }
+
+    fn enqueue(&mut self, packet: EncodedPacket) {
+        self.bytes += packet.data.len();
+        self.packets.push_back(packet);
+    }
+
+    fn apply_policy(&mut self) -> Verdict {
+        while self.intake == Intake::Gate && self.queued() > GATE_LIMIT {
+            if let Some(old) = self.packets.pop_front() {
+                self.bytes -= old.data.len();
+                self.counters.skipped += 1;
+            }
+        }
+        if self.picture_backlog() > self.limits.discard_over {
+            self.retain(|p| p.drop != DropClass::Discardable, |c| &mut c.dropped);
+        }
+        if self.picture_backlog() > self.limits.cut_over {
+            self.cut();
+        }
+        if self.queued() > self.limits.hard_span || self.bytes > self.limits.hard_bytes {
+            self.intake = Intake::Overflowed;
+            return Verdict::Overflow;
+        }
+        let may_ask = self
+            .asked
+            .is_none_or(|at| self.newest.saturating_since(at) >= ASK_AGAIN);
+        // While the consumer is still behind, a keyframe would only add to the load; it is asked for when there is room.
+        if self.waiting && may_ask && self.picture_backlog() <= self.limits.discard_over {
+            self.asked = Some(self.newest);
+            return Verdict::NeedKeyframe;
+        }
+        Verdict::Fine
+    }
+
+    /// Drops the pictures before the newest queued keyframe; if that is not enough, the rest of its GOP too.
+    fn cut(&mut self) {
+        let before = self.counters.dropped;
+        let newest_key = self
+            .packets
+            .iter()
+            .rposition(|p| p.track == Track::Video && p.keyframe);
+        if let Some(key) = newest_key {
+            let mut index = 0;
+            self.retain(
+                |p| {
+                    index += 1;
+                    index > key || p.track == Track::Audio || p.keyframe
+                },
+                |c| &mut c.dropped,
+            );
+        }
+        if newest_key.is_none() || self.picture_backlog() > self.limits.cut_over {
+            self.retain(
+                |p| p.track == Track::Audio || p.keyframe,
+                |c| &mut c.dropped,
+            );
+            if self.counters.dropped > before {
+                self.waiting = true;
+            }
+        }
+        if self.counters.dropped > before {
+            self.counters.cuts += 1;
+        }
+    }
+
+    fn retain(
+        &mut self,
+        mut keep: impl FnMut(&EncodedPacket) -> bool,
+        counter: impl Fn(&mut QueueCounters) -> &mut u64,
+    ) {
+        let Self {
+            packets,
+            bytes,
+            counters,
+            ..
+        } = self;
+        packets.retain(|p| {
+            let kept = keep(p);
+            if !kept {
+                *bytes -= p.data.len();
+                *counter(counters) += 1;
+            }
+            kept
+        });
+    }
+
+    /// The oldest packet. `None` when there is none, or the first keyframe is not there yet.
+    pub fn pop(&mut self) -> Option<EncodedPacket> {
+        if self.intake != Intake::Open {
+            return None;
+        }
+        let packet = self.packets.pop_front()?;
+        self.bytes -= packet.data.len();
+        self.counters.passed += 1;
+        Some(packet)
+    }
+
+    /// Media time from the oldest queued packet to the newest one seen.
+    pub fn queued(&self) -> Duration {
+        self.packets
+            .front()
+            .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
+    }
+
+    fn picture_backlog(&self) -> Duration {
+        self.packets
+            .iter()
+            .find(|p| p.track == Track::Video)
+            .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
+    }
+
+    /// Payload bytes queued.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Packets queued.
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    /// [`Self::pop`] would give something, or the consumer has to learn of an overflow.
+    pub fn is_ready(&self) -> bool {
+        match self.intake {
+            Intake::Closed | Intake::Gate => false,
+            Intake::Open => !self.packets.is_empty(),
+            Intake::Overflowed => true,
+        }
+    }
+
+    /// The hard limit was passed since the last [`Self::reset`].
+    pub fn is_overflowed(&self) -> bool {
+        self.intake == Intake::Overflowed
+    }
+
+    /// What went through and what was lost.
+    pub const fn counters(&self) -> QueueCounters {
+        self.counters
+    }
+}
+
+/// What a queue holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLevel {
+    /// Media time waiting.
+    pub queued: Duration,
+    /// Payload bytes waiting.
+    pub bytes: usize,
+    /// Sums since the start.
+    pub counters: QueueCounters,
+}
+
+/// A [`SendQueue`] between threads: any number of producers, one consumer, which waits either in a task
+/// ([`Self::pushed`]) or in a thread ([`Self::wait_pushed`]).
+#[derive(Debug)]
+pub struct SharedQueue {
+    queue: Mutex<SendQueue>,
+    task: Notify,
+    thread: Condvar,
+}
+
+impl SharedQueue {
+    /// An empty, closed queue.
+    pub fn new(limits: QueueLimits) -> Self {
+        Self {
+            queue: Mutex::new(SendQueue::new(limits)),
+            task: Notify::new(),
+            thread: Condvar::new(),
+        }
+    }
+
+    /// See [`SendQueue::push`]. Holds the lock for the length of the policy, never for I/O.
+    pub fn push(&self, packet: &EncodedPacket) -> Verdict {
+        let verdict = self.queue.lock().push(packet.clone());
+        self.task.notify_one();
+        self.thread.notify_one();
+        verdict
+    }
+
+    /// Wakes the consumer although nothing was pushed (it is asked to stop).
+    pub fn wake(&self) {
+        // Once through the lock: a thread on its way into `wait_pushed` has either seen the reason or sleeps by now.
+        drop(self.queue.lock());
+        self.task.notify_one();
+        self.thread.notify_one();
+    }
+
+    /// Completes after a push (or at once, if one happened since the last wait). Cancel safe.
+    pub async fn pushed(&self) {
+        self.task.notified().await;
+    }
+
+    /// Blocks until something is there to pop, `timeout` has passed, or `unless` is true (looked at before sleeping;
+    /// call [`Self::wake`] after it became true).
+    pub fn wait_pushed(&self, timeout: Duration, unless: impl Fn() -> bool) {
+        let mut queue = self.queue.lock();
+        if !queue.is_ready() && !unless() {
+            self.thread.wait_for(&mut queue, timeout);
+        }
+    }
+
+    /// See [`SendQueue::pop`].
+    pub fn pop(&self) -> Option<EncodedPacket> {
+        self.queue.lock().pop()
+    }
+
+    /// See [`SendQueue::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.queue.lock().is_ready()
+    }
+
+    /// See [`SendQueue::reset`].
+    pub fn reset(&self, now: MediaTime) {
+        self.queue.lock().reset(now);
+    }
+
+    /// See [`SendQueue::close`].
+    pub fn close(&self) {
+        self.queue.lock().close();
+    }
+
+    /// See [`SendQueue::is_overflowed`].
+    pub fn is_overflowed(&self) -> bool {
+        self.queue.lock().is_overflowed()
+    }
+
+    /// What it holds now.
+    pub fn level(&self) -> QueueLevel {
+        let queue = self.queue.lock();
+        QueueLevel {
+            queued: queue.queued(),
+            bytes: queue.bytes(),
+            counters: queue.counters(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::media::packet::{Bitrate, CodecParameters};
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        Audio,
+        Key,
+        P,
+        B,
+    }
+
+    fn packet(kind: Kind, dts_ms: i64, len: usize) -> EncodedPacket {
+        let video = kind != Kind::Audio;
+        EncodedPacket {
+            track: if video { Track::Video } else { Track::Audio },
+            pts: MediaTime::from_millis(dts_ms),
+            dts: MediaTime::from_millis(dts_ms),
+            duration: Duration::from_millis(if video { 33 } else { 21 }),
+            keyframe: kind != Kind::P && kind != Kind::B,
+            drop: match kind {
+                Kind::Audio | Kind::Key => DropClass::Never,
+                Kind::P => DropClass::Reference,
+                Kind::B => DropClass::Discardable,
+            },
+            data: Bytes::from(vec![0; len]),
+            parameters: Arc::new(CodecParameters::Aac {
+                asc: Bytes::new(),
+                sample_rate: 48_000,
+                channels: 2,
+                bitrate: Bitrate::default(),
+            }),
+            generation: 0,
+        }
+    }
+
+    fn open() -> SendQueue {
+        let mut q = SendQueue::new(QueueLimits::STREAM);
+        q.reset(MediaTime::ZERO);
+        q
+    }
+
+    fn kinds(q: &mut SendQueue) -> Vec<(Kind, i64)> {
+        std::iter::from_fn(|| q.pop())
+            .map(|p| (kind_of(&p), p.dts.as_millis()))
+            .collect()
+    }
+
+    fn kind_of(p: &EncodedPacket) -> Kind {
+        match (p.track, p.keyframe, p.drop) {
+            (Track::Audio, ..) => Kind::Audio,
+            (_, true, _) => Kind::Key,
+            (_, _, DropClass::Discardable) => Kind::B,
+            _ => Kind::P,
+        }
+    }
+
+    #[test]
+    fn a_fresh_connection_begins_with_a_keyframe_and_the_sound_around_it() {
+        let mut q = SendQueue::new(QueueLimits::STREAM);
+        assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
+        assert!(q.is_empty(), "closed");
+        q.reset(MediaTime::from_millis(5));
+        for (kind, ms) in [
+            (Kind::P, 10),
+            (Kind::Audio, 12),
+            (Kind::Audio, 33),
+            (Kind::Key, 43),
+            (Kind::Audio, 54),
+            (Kind::P, 76),
+        ] {
+            assert_eq!(q.push(packet(kind, ms, 1)), Verdict::Fine);
+            if ms < 43 {
+                assert!(q.pop().is_none(), "gate at {ms}");
+            }
+        }
+        let expect = [
+            (Kind::Audio, 33),
+            (Kind::Key, 43),
+            (Kind::Audio, 54),
+            (Kind::P, 76),
+        ];
+        assert_eq!(kinds(&mut q), expect);
+        assert_eq!(q.counters().dropped, 0);
+        assert_eq!(q.counters().skipped, 3);
+    }
+
+    #[test]
+    fn without_a_picture_the_wish_is_repeated_and_old_sound_makes_room() {
+        let mut q = open();
+        let verdicts: Vec<_> = (0..120)
+            .map(|i| q.push(packet(Kind::Audio, i * 21, 1)))
+            .collect();
+        let asked = verdicts.iter().filter(|v| **v == Verdict::NeedKeyframe);
+        assert_eq!(asked.count(), 2, "at 1 s and 2 s");
+        assert!(q.pop().is_none());
+        assert!(q.queued() <= GATE_LIMIT && q.len() > 90);
+    }
+
+    #[test]
+    fn discards_then_cuts_then_asks_once_there_is_room() {
+        let mut q = open();
+        let mut verdicts = Vec::new();
+        // a stalled link: 30 fps, every other picture disposable, sound each 20 ms
+        for ms in 0..=2000 {
+            if ms % 33 == 0 {
+                let kind = match ms {
+                    0 => Kind::Key,
+                    _ if ms % 2 == 0 => Kind::P,
+                    _ => Kind::B,
+                };
+                verdicts.push((ms, q.push(packet(kind, ms, 100))));
+            }
+            if ms % 20 == 0 {
+                verdicts.push((ms, q.push(packet(Kind::Audio, ms, 10))));
+            }
+            if ms == 860 {
+                let kinds: Vec<_> = q.packets.iter().map(kind_of).collect();
+                assert!(!kinds.contains(&Kind::B) && kinds.contains(&Kind::P));
+            }
+        }
+        assert!(verdicts.iter().all(|(_, v)| *v == Verdict::Fine));
+        assert_eq!(q.counters().cuts, 1);
+        let left = kinds(&mut q);
+        assert_eq!(left[0], (Kind::Key, 0));
+        assert!(left[1..].iter().all(|(k, _)| *k == Kind::Audio));
+        assert_eq!(left.len(), 102);
+        // drained: now it asks, once, and passes the keyframe that comes
+        assert_eq!(q.push(packet(Kind::P, 2013, 100)), Verdict::NeedKeyframe);
+        assert_eq!(q.push(packet(Kind::P, 2046, 100)), Verdict::Fine);
+        assert_eq!(q.push(packet(Kind::Key, 2079, 100)), Verdict::Fine);
+        assert_eq!(q.push(packet(Kind::P, 2112, 100)), Verdict::Fine);
+        assert_eq!(kinds(&mut q), [(Kind::Key, 2079), (Kind::P, 2112)]);
+    }
+
+    #[test]
+    fn a_queued_keyframe_saves_its_gop() {
+        let mut q = open();
+        assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
+        assert!(q.pop().is_some());
+        for i in 1..29 {
+            let kind = if i == 20 { Kind::Key } else { Kind::P };
+            assert_eq!(q.push(packet(kind, i * 33, 1)), Verdict::Fine);
+        }
+        assert_eq!(q.push(packet(Kind::P, 29 * 33, 1)), Verdict::Fine);
+        let left = kinds(&mut q);
+        assert_eq!(left[0], (Kind::Key, 660));
+        assert_eq!(left.len(), 10);
+    }
+
+    #[test]
+    fn hard_limits_mean_lost() {
+        let mut q = open();
+        assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
+        for ms in (0..=10_000).step_by(20) {
+            assert_eq!(q.push(packet(Kind::Audio, ms, 1)), Verdict::Fine, "{ms}");
+        }
+        assert_eq!(q.push(packet(Kind::Audio, 10_020, 1)), Verdict::Overflow);
+        assert!(q.is_overflowed() && q.pop().is_none());
+        assert_eq!(q.push(packet(Kind::Key, 10_033, 1)), Verdict::Overflow);
+        q.reset(MediaTime::from_millis(11_000));
+        assert_eq!(q.push(packet(Kind::Key, 11_000, 16 << 20)), Verdict::Fine);
+        assert_eq!(q.push(packet(Kind::Audio, 11_020, 1)), Verdict::Overflow);
+    }
+
+    #[tokio::test]
+    async fn the_consumer_is_woken() {
+        let q = Arc::new(SharedQueue::new(QueueLimits::STREAM));
+        q.reset(MediaTime::ZERO);
+        let consumer = tokio::spawn({
+            let q = Arc::clone(&q);
+            async move {
+                loop {
+                    if let Some(p) = q.pop() {
+                        return p.dts;
+                    }
+                    q.pushed().await;
+                }
+            }
+        });
+        assert_eq!(q.push(&packet(Kind::Key, 7, 1)), Verdict::Fine);
+        let limit = Duration::from_secs(10);
+        let got = tokio::time::timeout(limit, consumer).await.unwrap();
+        assert_eq!(got.unwrap().as_millis(), 7);
+        assert_eq!(q.level().counters.passed, 1);
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<(Kind, usize, i64)>> {
+        let kind = prop_oneof![
+            3 => Just(Kind::Audio),
+            1 => Just(Kind::Key),
+            5 => Just(Kind::P),
+            3 => Just(Kind::B),
+        ];
+        // (what is pushed, how many are popped after it, media time to the next push)
+        prop::collection::vec((kind, 0..3_usize, 0..60_i64), 1..600)
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_references_hold(steps in steps(), lazy in 0..4_usize) {
+            let mut q = open();
+            let (mut ms, mut pushed) = (0, Vec::new());
+            let mut popped = Vec::new();
+            for (i, (kind, pops, gap)) in steps.into_iter().enumerate() {
+                ms += gap;
+                let mut p = packet(kind, ms, 1 + i % 7);
+                p.generation = u32::try_from(i).unwrap();
+                pushed.push(p.clone());
+                let verdict = q.push(p);
+                prop_assert_eq!(verdict == Verdict::Overflow, q.is_overflowed());
+                if i % 4 >= lazy {
+                    popped.extend(std::iter::from_fn(|| q.pop()).take(pops));
+                }
+                if !q.is_overflowed() {
+                    prop_assert!(q.queued() <= QueueLimits::STREAM.hard_span);
+                }
+                let only_keys_old = q.picture_backlog() <= QueueLimits::STREAM.cut_over
+                    || q.packets.iter().all(|p| p.track == Track::Audio || p.keyframe);
+                prop_assert!(only_keys_old);
+                prop_assert_eq!(q.bytes(), q.packets.iter().map(|p| p.data.len()).sum::<usize>());
+            }
+            popped.extend(std::iter::from_fn(|| q.pop()));
+            let c = q.counters();
+            let gone = c.passed + c.dropped + c.skipped + q.len() as u64;
+            prop_assert_eq!(gone, pushed.len() as u64);
+            check_order_and_references(&pushed, &popped)?;
+            if !q.is_overflowed() {
+                check_nothing_precious_lost(&pushed, &popped)?;
+            }
+        }
+    }
+
+    fn check_order_and_references(
+        pushed: &[EncodedPacket],
+        popped: &[EncodedPacket],
+    ) -> Result<(), TestCaseError> {
+        // `generation` carries the push number
+        prop_assert!(popped.is_sorted_by(|a, b| a.generation < b.generation));
+        let sent = |n: u32| popped.iter().any(|p| p.generation == n);
+        for p in popped
+            .iter()
+            .filter(|p| p.track == Track::Video && !p.keyframe)
+        {
+            let earlier = &pushed[..p.generation as usize];
+            let key = earlier
+                .iter()
+                .rposition(|e| e.track == Track::Video && e.keyframe);
+            let Some(key) = key else {
+                return Err(TestCaseError::fail("a picture before any keyframe"));
+            };
+            for needed in &earlier[key..] {
+                if matches!(kind_of(needed), Kind::Key | Kind::P) {
+                    prop_assert!(
+                        sent(needed.generation),
+                        "{} without {}",
+                        p.generation,
+                        needed.generation
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_nothing_precious_lost(
+        pushed: &[EncodedPacket],
+        popped: &[EncodedPacket],
+    ) -> Result<(), TestCaseError> {
+        let Some(first) = pushed.iter().position(|p| kind_of(p) == Kind::Key) else {
+            return Ok(());
+        };
+        for p in pushed[first..]
+            .iter()
+            .filter(|p| p.drop == DropClass::Never)
+        {
+            prop_assert!(popped.iter().any(|o| o.generation == p.generation));
+        }
+        Ok(())
+    }
+}

@@ -2,5 +2,10 @@
 //! reader and session. Uses `std`, `bytes`, `rml_rtmp` and [`crate::flv`] only.
 #![warn(clippy::cast_possible_truncation)]
 
+pub mod ack;
+pub mod chunk;
+pub mod event;
+mod outbox;
+pub mod redact;
 pub mod session;
 pub mod url;

@@ -1,7 +1,13 @@
 //! The built-in ingest and watch page: a loopback RTMP server that takes one publisher per name, and an HTTP page that
 //! plays what is pushed in any current browser.
 
+mod codec;
+mod fanout;
+mod hub;
 pub mod ingest;
+mod meter;
+mod stream;
+mod timeline;
 pub mod watch;
 
 use std::net::SocketAddr;

@@ -1,0 +1,222 @@
+//! The audio thread: wakes for each block, takes what sources delivered, mixes, encodes, tells how it went.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+
+use super::clock::BLOCK_STEP;
+use super::encoder::{EncoderSlot, OpenEncoder};
+use super::mixer::Mixer;
+use super::{AudioConfig, AudioStats};
+use crate::encode::{AudioEncoderSettings, EncodeError};
+use crate::media::SourceId;
+use crate::media::audio::AudioFormat;
+use crate::media::ring::AudioTap;
+use crate::media::time::{MediaClock, MediaTime};
+use crate::stage::{StageHandle, StartError, StopFlag, spawn};
+
+/// Blocks that are overdue by more than this are left out: the program was stopped meanwhile.
+const CATCH_UP: Duration = Duration::from_secs(2);
+/// How long the thread may take to answer: it opens codecs, and wakes every 21 ms.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the engine asks for.
+struct SetEncoder {
+    settings: Option<AudioEncoderSettings>,
+    reply: Sender<Result<(), EncodeError>>,
+}
+
+/// Latest values, read by the audio thread at each block.
+#[derive(Default)]
+struct Controls {
+    gains: BTreeMap<SourceId, (f32, bool)>,
+    gains_changed: bool,
+    video_delay_ns: i64,
+}
+
+#[derive(Default)]
+struct Shared {
+    controls: Mutex<Controls>,
+    stats: Mutex<AudioStats>,
+}
+
+/// The hand on the audio thread.
+pub(super) struct Running {
+    handle: StageHandle,
+    /// Sent by whoever calls `set_encoder`, received by the audio thread; bound 4; when full the caller waits.
+    commands: Sender<SetEncoder>,
+    shared: Arc<Shared>,
+}
+
+/// What lives on the audio thread.
+struct Worker {
+    clock: MediaClock,
+    taps: Receiver<AudioTap>,
+    commands: Receiver<SetEncoder>,
+    shared: Arc<Shared>,
+    mixer: Mixer,
+    encoder: EncoderSlot,
+    skipped: u64,
+}
+
+impl Running {
+    pub(super) fn start(config: AudioConfig, open: OpenEncoder) -> Result<Self, EncodeError> {
+        let AudioConfig {
+            clock,
+            taps,
+            bus,
+            on_exit,
+        } = config;
+        let shared = Arc::new(Shared::default());
+        let (commands, received) = bounded(4);
+        let worker = {
+            let shared = Arc::clone(&shared);
+            move || Worker {
+                clock,
+                taps,
+                commands: received,
+                shared,
+                mixer: Mixer::new(clock.now()),
+                encoder: EncoderSlot::new(open, bus),
+                skipped: 0,
+            }
+        };
+        let stop = StopFlag::new();
+        let handle = spawn(
+            "audio",
+            &stop,
+            move || Ok::<_, EncodeError>(worker()),
+            |mut worker, stop| worker.run(stop),
+            on_exit,
+        )
+        .map_err(|e| match e {
+            StartError::Init(e) => e,
+            e => EncodeError::Stage {
+                name: "audio",
+                reason: e.to_string(),
+            },
+        })?;
+        Ok(Self {
+            handle,
+            commands,
+            shared,
+        })
+    }
+
+    pub(super) fn set_encoder(
+        &self,
+        settings: Option<AudioEncoderSettings>,
+    ) -> Result<(), EncodeError> {
+        let gone = |reason: &str| EncodeError::Stage {
+            name: "audio",
+            reason: reason.to_owned(),
+        };
+        let (reply, answer) = bounded(1);
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        self.commands
+            .send_deadline(SetEncoder { settings, reply }, deadline)
+            .map_err(|_| gone("it does not answer"))?;
+        match answer.recv_deadline(deadline) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(gone("it does not answer")),
+            Err(RecvTimeoutError::Disconnected) => Err(gone("it has ended")),
+        }
+    }
+
+    pub(super) fn set_gain(&self, source: SourceId, gain_db: f32, muted: bool) {
+        let mut controls = self.shared.controls.lock();
+        controls.gains.insert(source, (gain_db, muted));
+        controls.gains_changed = true;
+    }
+
+    pub(super) fn set_video_delay(&self, nanos: i64) {
+        self.shared.controls.lock().video_delay_ns = nanos;
+    }
+
+    pub(super) fn stats(&self) -> AudioStats {
+        self.shared.stats.lock().clone()
+    }
+
+    pub(super) fn request_stop(&self) {
+        self.handle.request_stop();
+    }
+
+    pub(super) fn join_until(&self, deadline: Instant) -> bool {
+        self.handle.join_until(deadline).is_some()
+    }
+}
+
+impl Worker {
+    fn run(&mut self, stop: &StopFlag) -> Result<(), String> {
+        while !stop.is_stopped() {
+            self.take_taps();
+            self.take_controls();
+            let now = self.clock.now();
+            self.skip_to(now);
+            while self.mixer.due() <= now {
+                self.mixer.drain(now);
+                let block = self.mixer.mix();
+                if let Err(error) = self.encoder.encode(block, now) {
+                    return Err(format!("the audio encoder keeps failing: {error}"));
+                }
+            }
+            self.report(now);
+            match self
+                .commands
+                .recv_timeout(self.clock.until(self.mixer.due()))
+            {
+                Ok(SetEncoder { settings, reply }) => {
+                    let result = self.encoder.set(settings);
+                    reply.send(result).ok(); // the caller may have given up waiting
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break, // the stage was dropped
+            }
+        }
+        self.encoder
+            .set(None)
+            .map_err(|e| format!("the audio encoder did not end cleanly: {e}"))
+    }
+
+    fn take_taps(&mut self) {
+        for tap in self.taps.try_iter() {
+            let source = tap.source;
+            if let Err(reason) = self.mixer.add(tap) {
+                tracing::warn!(%source, reason, "a source stays silent");
+            }
+        }
+    }
+
+    fn take_controls(&mut self) {
+        let mut controls = self.shared.controls.lock();
+        self.mixer.set_delay(controls.video_delay_ns);
+        if std::mem::take(&mut controls.gains_changed) {
+            for (source, (gain_db, muted)) in &controls.gains {
+                self.mixer.set_gain(*source, *gain_db, *muted);
+            }
+        }
+    }
+
+    /// After a long stop of the whole program no burst of old silence is sent: time stamps jump instead.
+    fn skip_to(&mut self, now: MediaTime) {
+        let overdue = now.saturating_since(self.mixer.due());
+        if overdue > CATCH_UP {
+            let frames = i64::try_from(AudioFormat::ENGINE.frames_in(overdue)).unwrap_or(0);
+            let blocks = frames / BLOCK_STEP;
+            self.mixer.skip(blocks);
+            self.skipped += u64::try_from(blocks).unwrap_or(0);
+            tracing::warn!(?overdue, "the audio stage was stopped for a while");
+        }
+    }
+
+    fn report(&self, now: MediaTime) {
+        let mut stats = self.shared.stats.lock();
+        self.mixer.report(now, &mut stats);
+        stats.packets = self.encoder.packets;
+        stats.rebuilt = self.encoder.rebuilt;
+        stats.skipped = self.skipped;
+    }
+}

@@ -1,0 +1,51 @@
+//! `kaibo check URL`: would this server take the stream?
+
+use super::{Exit, block_on, chain, fail, say};
+use crate::output::OutputError;
+use crate::output::rtmp;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// Push address with the stream key (rtmp://host/app/key), or without it and the key in KAIBO_KEY.
+    url: String,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Exit {
+    let key = std::env::var("KAIBO_KEY").ok().map(StreamKey::new);
+    let url = match RtmpUrl::parse(&args.url, key.as_ref()) {
+        Ok(url) => url,
+        Err(e) => return fail(&format!("URL: {e}"), Exit::BadSettings),
+    };
+    match block_on(rtmp::check(&url)) {
+        Ok(Ok(report)) if args.json => {
+            say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+            Exit::Done
+        }
+        Ok(Ok(report)) => {
+            say(&format!("{url} takes the stream."));
+            say(&format!("  server      {}", report.peer));
+            say(&format!("  TCP         {} ms", report.tcp_ms));
+            say(&format!("  handshake   {} ms", report.handshake_ms));
+            say(&format!("  publish     {} ms", report.publish_ms));
+            for answer in &report.answers {
+                say(&format!("  said        {answer}"));
+            }
+            Exit::Done
+        }
+        Ok(Err(e)) => {
+            let exit = match &e {
+                OutputError::Rejected { .. }
+                | OutputError::Busy { .. }
+                | OutputError::ClosedEarly { .. } => Exit::Rejected,
+                _ => Exit::Lost,
+            };
+            fail(&chain(&e), exit)
+        }
+        Err(e) => fail(&chain(&e), Exit::NotOpened),
+    }
+}

@@ -1,0 +1,416 @@
+//! `kaibo push`: broadcast without a window.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use super::{Exit, block_on, chain, fail, interrupted, say};
+use crate::capture::media_file::MediaFileSettings;
+use crate::capture::screen::ScreenSettings;
+use crate::capture::{AudioSpec, SourceSpec};
+use crate::engine::command::Command;
+use crate::engine::event::{Event, EventKind};
+use crate::engine::status::{EngineState, Status};
+use crate::engine::{Engine, EngineConfig, EngineHandle};
+use crate::gpu::context::{AdapterChoice, GpuContext};
+use crate::media::time::FrameRate;
+use crate::media::video::Resolution;
+use crate::render::preview::PreviewSink;
+use crate::render::scene::{Layer, Scene};
+use crate::rtmp::url::{StreamKey, split_address};
+use crate::settings::{Settings, file};
+
+/// Tries before a server that never answered is given up; one that had the stream is tried until stopped.
+const FIRST_TRIES: u32 = 3;
+
+/// What to broadcast, and where to.
+#[derive(Debug, clap::Args)]
+pub(super) struct PushArgs {
+    /// What to show: "screen", "test", or a media file (played in real time, like `ffmpeg -re -i FILE`).
+    #[arg(long)]
+    source: Option<String>,
+    /// Push address with the stream key. Without it the built-in server takes the stream and says where to watch it.
+    /// Arguments can be seen by other users of this machine: KAIBO_URL and KAIBO_KEY in the environment cannot.
+    #[arg(long, value_name = "RTMP")]
+    url: Option<String>,
+    /// Picture size [default: 1280x720]
+    #[arg(long, value_name = "WxH")]
+    size: Option<Resolution>,
+    /// Frames per second, as 30, 29.97 or 30000/1001 [default: 30]
+    #[arg(long)]
+    fps: Option<FrameRate>,
+    /// Video bitrate, as 2500k or 4M [default: 2500k]
+    #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
+    video_bitrate: Option<u32>,
+    /// Audio bitrate, as 128k [default: 128k]
+    #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
+    audio_bitrate: Option<u32>,
+    /// x264 preset, ultrafast to veryslow [default: veryfast]
+    #[arg(long)]
+    preset: Option<String>,
+    /// Seconds between keyframes [default: 2]
+    #[arg(long, value_name = "SECONDS")]
+    keyint: Option<f32>,
+    /// What the encoder optimises: low delay or quality (look-ahead, about half a second more delay) [default: low-latency]
+    #[arg(long)]
+    tune: Option<TuneArg>,
+    /// X display to capture [default: $DISPLAY]
+    #[arg(long)]
+    display: Option<String>,
+    /// Leave the mouse pointer out of the picture.
+    #[arg(long)]
+    no_cursor: bool,
+    /// Start a media file again at its end.
+    #[arg(long = "loop")]
+    looped: bool,
+    /// Live sound: "none", "default", or a name as `kaibo devices` lists it.
+    #[arg(long)]
+    audio: Option<String>,
+    /// Record what is sent into this FLV file, too.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// End by itself after this long on air, as 30s, 5m or 1h.
+    #[arg(long, value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Settings file (TOML); the other options win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print figures once a second, and events, on standard output.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stats: Option<StatsFormat>,
+    /// Draw on the software adapter even if there is a GPU.
+    #[arg(long)]
+    software_gpu: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatsFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TuneArg {
+    LowLatency,
+    Quality,
+}
+
+/// "2500k", "2.5M", "2500" (kbit/s) into kbit/s.
+fn parse_kbps(text: &str) -> Result<u32, String> {
+    let err = || format!("{text:?} is not a bitrate: write 2500k or 2.5M");
+    let text = text.trim();
+    let (number, factor) = match text.char_indices().last() {
+        Some((i, 'k' | 'K')) => (&text[..i], 1.0),
+        Some((i, 'M' | 'm')) => (&text[..i], 1000.0),
+        _ => (text, 1.0),
+    };
+    let kbps = number
+        .parse::<f64>()
+        .ok()
+        .filter(|n| n.is_finite() && *n > 0.0)
+        .ok_or_else(err)?
+        * factor;
+    if kbps > 1e6 {
+        return Err(format!("{text:?} is too much: at most 100M"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above"
+    )]
+    Ok(kbps.round() as u32)
+}
+
+/// "90", "90s", "500ms", "5m", "1h" into a duration.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let err = || format!("{text:?} is not a duration: write 30s, 5m or 1h");
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let factor = match &text[split..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(err()),
+    };
+    let seconds = text[..split].trim().parse::<f64>().ok().ok_or_else(err)? * factor;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or_else(err)
+}
+
+impl PushArgs {
+    /// Settings file first, then the options over it. The key comes apart.
+    fn settings(&self) -> Result<(Settings, StreamKey), String> {
+        let mut settings = match &self.config {
+            None => Settings::default(),
+            Some(path) => file::load(path)
+                .map_err(|e| chain(&e))?
+                .ok_or_else(|| format!("--config: there is no file {}", path.display()))?,
+        };
+        let Settings {
+            video,
+            encoder,
+            audio,
+            scene,
+            ..
+        } = &mut settings;
+        set(&mut video.size, self.size);
+        set(&mut video.fps, self.fps);
+        set(&mut encoder.bitrate_kbps, self.video_bitrate);
+        set(&mut encoder.preset, self.preset.clone());
+        set(&mut encoder.keyframe_interval, self.keyint);
+        set(
+            &mut encoder.tune,
+            self.tune.map(|t| match t {
+                TuneArg::LowLatency => crate::encode::Tune::LowLatency,
+                TuneArg::Quality => crate::encode::Tune::Quality,
+            }),
+        );
+        set(&mut audio.encoder.bitrate_kbps, self.audio_bitrate);
+        if let Some(name) = &self.audio {
+            audio.input = match name.as_str() {
+                "none" => AudioSpec::None,
+                "default" => AudioSpec::Default,
+                name => AudioSpec::Device(name.to_owned()),
+            };
+        }
+        if let Some(source) = &self.source {
+            *scene = Scene {
+                layers: vec![Layer::new(self.source_spec(source))],
+                filters: scene.filters.clone(),
+            };
+            if self.audio.is_none() && matches!(scene.layers[0].source, SourceSpec::File(_)) {
+                audio.input = AudioSpec::None; // like ffmpeg: a file brings its own sound
+            }
+        }
+        let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
+        let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
+        if let Some(url) = url {
+            let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
+            settings.stream.url = split.address;
+            key = split.key.unwrap_or(key);
+        }
+        match settings.problems().as_slice() {
+            [] => Ok((settings, key)),
+            problems => Err(problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\nkaibo: ")),
+        }
+    }
+
+    fn source_spec(&self, source: &str) -> SourceSpec {
+        match source {
+            "test" => SourceSpec::Test {},
+            "screen" => SourceSpec::Screen(ScreenSettings {
+                display: self.display.clone(),
+                cursor: !self.no_cursor,
+            }),
+            path => SourceSpec::File(MediaFileSettings {
+                path: path.into(),
+                looped: self.looped,
+            }),
+        }
+    }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+pub(super) fn run(args: PushArgs) -> Exit {
+    let (settings, key) = match args.settings() {
+        Ok(settings) => settings,
+        Err(problems) => return fail(&problems, Exit::BadSettings),
+    };
+    let choice = if args.software_gpu {
+        AdapterChoice::Software
+    } else {
+        AdapterChoice::Best
+    };
+    let gpu = match GpuContext::headless(choice) {
+        Ok(gpu) => gpu,
+        Err(e) => return fail(&chain(&e), Exit::NotOpened),
+    };
+    let news = Arc::new(Notify::new());
+    let wake = Arc::clone(&news);
+    let waker = Arc::new(move || wake.notify_one());
+    let engine = match Engine::start(EngineConfig {
+        gpu,
+        settings,
+        preview: PreviewSink::None,
+        waker,
+    }) {
+        Ok(engine) => engine,
+        Err(e) => return fail(&chain(&e), Exit::NotOpened),
+    };
+    let mut show = Show::new(engine.handle().clone(), &args);
+    let exit = match show.begin(key) {
+        Ok(()) => block_on(show.watch(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened)),
+        Err(e) => fail(&e.to_string(), Exit::NotOpened),
+    };
+    if let Err(left) = engine.shutdown() {
+        fail(&format!("did not end in time: {}", left.join(", ")), exit);
+    }
+    exit
+}
+
+/// One broadcast as the command line follows it.
+struct Show<'a> {
+    handle: EngineHandle,
+    args: &'a PushArgs,
+    live_at: Option<Instant>,
+    next_figures: Instant,
+}
+
+/// What is printed, as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<'a> {
+    Status(&'a Status),
+    Event(&'a Event),
+}
+
+impl<'a> Show<'a> {
+    fn new(handle: EngineHandle, args: &'a PushArgs) -> Self {
+        Self {
+            handle,
+            args,
+            live_at: None,
+            next_figures: Instant::now() + Duration::from_secs(1),
+        }
+    }
+
+    fn begin(&self, key: StreamKey) -> Result<(), crate::engine::NotAnswering> {
+        self.handle.send(Command::SetKey(key))?;
+        self.handle.send(Command::StartStream)?;
+        match &self.args.record {
+            Some(path) => self.handle.send(Command::StartRecording(path.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Follows the engine until the show is over.
+    async fn watch(&mut self, news: &Notify) -> Exit {
+        let interrupted = interrupted();
+        tokio::pin!(interrupted);
+        loop {
+            let end = self.live_at.zip(self.args.duration).map(|(at, d)| at + d);
+            let wake = end.map_or(self.next_figures, |end| end.min(self.next_figures));
+            tokio::select! {
+                () = &mut interrupted => return Exit::Done,
+                () = tokio::time::sleep_until(wake.into()) => {},
+                () = news.notified() => {},
+            }
+            for event in self.handle.drain_events() {
+                self.print(Line::Event(&event));
+                if let Some(exit) = self.verdict(&event) {
+                    return exit;
+                }
+            }
+            let status = self.handle.status();
+            if self.live_at.is_none() && matches!(status.engine, EngineState::Live { .. }) {
+                self.live_at = Some(Instant::now());
+            }
+            if let EngineState::Reconnecting { attempt, .. } = status.engine
+                && self.live_at.is_none()
+                && attempt >= FIRST_TRIES
+            {
+                return fail(&format!("no connection after {attempt} tries"), Exit::Lost);
+            }
+            if Instant::now() >= self.next_figures {
+                self.next_figures += Duration::from_secs(1);
+                self.print(Line::Status(&status));
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Exit::Done;
+            }
+        }
+    }
+
+    /// Whether an event ends the show.
+    fn verdict(&self, event: &Event) -> Option<Exit> {
+        let never_live = self.live_at.is_none();
+        match &event.kind {
+            EventKind::OutputFailed { rejected: true } => Some(Exit::Rejected),
+            EventKind::OutputFailed { rejected: false } if never_live => Some(Exit::BadSettings),
+            EventKind::OutputFailed { .. } => Some(Exit::Lost),
+            EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),
+            EventKind::ServerFailed => Some(Exit::NotOpened),
+            EventKind::SourceEnded { .. } => Some(Exit::Done),
+            // a source that does not come back by itself; one that never delivered is a mistake worth ending for
+            EventKind::SourceLost { .. }
+                if event.severity == crate::engine::event::Severity::Fatal =>
+            {
+                Some(Exit::NotOpened)
+            }
+            _ => None,
+        }
+    }
+
+    fn print(&self, line: Line<'_>) {
+        match self.args.stats {
+            None => {}
+            Some(StatsFormat::Json) => {
+                say(&serde_json::to_string(&line)
+                    .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}")));
+            }
+            Some(StatsFormat::Text) => match line {
+                Line::Status(status) => say(&figures(status)),
+                Line::Event(event) => say(&event.message),
+            },
+        }
+    }
+}
+
+/// One line of figures for people.
+fn figures(status: &Status) -> String {
+    let encoder = status.encoder.clone().unwrap_or_default();
+    let stream = status.stream.as_ref();
+    format!(
+        "{:?}  {:.1} fps  {} kbit/s  queue {} ms  dropped {}  skipped {}  lagged {}",
+        status.engine,
+        encoder.fps,
+        encoder.kbps,
+        stream.map_or(0, |s| s.queued_ms),
+        stream.map_or(0, |s| s.dropped),
+        status.render.skipped,
+        status.render.lagged,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_durations_as_people_write_them() {
+        assert_eq!(parse_kbps("2500k"), Ok(2500));
+        assert_eq!(parse_kbps("2500"), Ok(2500));
+        assert_eq!(parse_kbps("4M"), Ok(4000));
+        assert_eq!(parse_kbps("2.5M"), Ok(2500));
+        assert!(
+            parse_kbps("fast").is_err() && parse_kbps("-1k").is_err() && parse_kbps("").is_err()
+        );
+        assert_eq!(parse_duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert!(
+            parse_duration("0s").is_err()
+                && parse_duration("soon").is_err()
+                && parse_duration("-5s").is_err()
+        );
+    }
+}

@@ -1,0 +1,290 @@
+//! Encoders and outputs of a show that is on: started with the first output, ended with the last.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use crossbeam_channel::{Sender, bounded};
+
+use super::notice::{Notice, NoticeSender};
+use crate::audio::AudioStage;
+use crate::encode::stage::{
+    EncoderControl, EncoderListener, EncoderStats, VideoEncodeConfig, VideoEncodeStage,
+};
+use crate::encode::{EncodeError, VideoFormat};
+use crate::media::packet::{Bitrate, PacketBus, PacketSink};
+use crate::media::time::MediaClock;
+use crate::media::video::VideoFrame;
+use crate::output::{
+    self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputStats,
+};
+use crate::settings::Settings;
+
+/// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
+const ENCODER_QUEUE: usize = 3;
+/// How long the encoder may take to hand over what it still holds when it ends.
+const FLUSH: Duration = Duration::from_millis(400);
+
+/// What an output is to the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Stream,
+    Recording,
+}
+
+/// One attached output.
+pub(super) struct Attached {
+    pub(super) id: u32,
+    purpose: Purpose,
+    output: Arc<dyn Output>,
+    sink: Arc<dyn PacketSink>,
+}
+
+impl Attached {
+    pub(super) fn stats(&self) -> OutputStats {
+        self.output.stats()
+    }
+}
+
+/// Encoders and outputs.
+pub(super) struct Broadcast {
+    clock: MediaClock,
+    runtime: tokio::runtime::Handle,
+    notices: NoticeSender,
+    bus: Arc<PacketBus>,
+    control: Arc<EncoderControl>,
+    frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    encoder: Option<VideoEncodeStage>,
+    next_id: u32,
+    pub(super) stream: Option<Attached>,
+    pub(super) recording: Option<Attached>,
+    ending: Vec<(Attached, Instant)>,
+}
+
+/// Why the show did not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BroadcastError {
+    #[error(transparent)]
+    Encoder(#[from] EncodeError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Broadcast {
+    /// `frames` is where the render stage looks for the encoder's queue.
+    pub(super) fn new(
+        clock: MediaClock,
+        runtime: tokio::runtime::Handle,
+        notices: NoticeSender,
+        bus: Arc<PacketBus>,
+        frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    ) -> Self {
+        Self {
+            clock,
+            runtime,
+            notices,
+            bus,
+            control: Arc::default(),
+            frames,
+            encoder: None,
+            next_id: 0,
+            stream: None,
+            recording: None,
+            ending: Vec::new(),
+        }
+    }
+
+    /// The running encoder's control; what is asked of it while none runs holds for the next one.
+    pub(super) fn control(&self) -> &EncoderControl {
+        &self.control
+    }
+
+    pub(super) fn encoder_stats(&self) -> Option<EncoderStats> {
+        self.encoder.as_ref().map(VideoEncodeStage::stats)
+    }
+
+    /// Starts pushing. The encoders start while the connection is being made.
+    pub(super) fn start_stream(
+        &mut self,
+        spec: &OutputSpec,
+        settings: &Settings,
+        audio: &AudioStage,
+    ) -> Result<(), BroadcastError> {
+        let attached = self.attach(spec, Purpose::Stream)?;
+        self.stream = Some(attached);
+        self.start_encoders(settings, audio)
+    }
+
+    /// Starts recording the same packets; returns the file really used.
+    pub(super) fn start_recording(
+        &mut self,
+        path: PathBuf,
+        settings: &Settings,
+        audio: &AudioStage,
+    ) -> Result<String, BroadcastError> {
+        let attached = self.attach(&OutputSpec::File(path), Purpose::Recording)?;
+        let target = attached.stats().target;
+        self.recording = Some(attached);
+        self.start_encoders(settings, audio)?;
+        self.control.request_keyframe();
+        Ok(target)
+    }
+
+    fn attach(&mut self, spec: &OutputSpec, purpose: Purpose) -> Result<Attached, OutputError> {
+        self.next_id += 1;
+        let id = self.next_id;
+        let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
+        let listener = Arc::new(move |event| match event {
+            // straight to the encoder: a lost notice must not leave viewers without a picture
+            OutputEvent::NeedKeyframe => control.request_keyframe(),
+            event => notices.send(Notice::Output(id, event)),
+        });
+        let cx = OutputContext {
+            clock: self.clock,
+            runtime: self.runtime.clone(),
+            listener,
+        };
+        let output = output::start(spec, cx)?;
+        let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
+        self.bus.attach(&sink);
+        Ok(Attached {
+            id,
+            purpose,
+            output,
+            sink,
+        })
+    }
+
+    fn start_encoders(
+        &mut self,
+        settings: &Settings,
+        audio: &AudioStage,
+    ) -> Result<(), BroadcastError> {
+        if self.encoder.is_some() {
+            return Ok(());
+        }
+        self.start_video_encoder(settings)?;
+        audio.set_encoder(Some(settings.audio.encoder.clone()))?;
+        Ok(())
+    }
+
+    fn start_video_encoder(&mut self, settings: &Settings) -> Result<(), EncodeError> {
+        self.control
+            .set_bitrate(Bitrate::from_kbps(settings.encoder.bitrate_kbps));
+        let (tx, rx) = bounded(ENCODER_QUEUE);
+        let notices = self.notices.clone();
+        let listener: EncoderListener = Arc::new(move |event| notices.send(Notice::Encoder(event)));
+        let stage = VideoEncodeStage::start(VideoEncodeConfig {
+            settings: settings.encoder.clone(),
+            format: VideoFormat {
+                resolution: settings.video.size,
+                rate: settings.video.fps,
+            },
+            clock: self.clock,
+            frames: rx,
+            control: Arc::clone(&self.control),
+            bus: Arc::clone(&self.bus),
+            listener,
+        })?;
+        self.frames.store(Some(Arc::new(tx)));
+        self.encoder = Some(stage);
+        Ok(())
+    }
+
+    /// Ends the video encoder: no more pictures, then what it still holds goes out.
+    fn stop_video_encoder(&mut self) -> bool {
+        self.frames.store(None);
+        let Some(stage) = self.encoder.take() else {
+            return true;
+        };
+        let ended = stage.join_until(Instant::now() + FLUSH);
+        if !ended {
+            stage.request_stop();
+        }
+        ended
+    }
+
+    /// Closes and opens the video encoder while outputs go on. They see the new parameters in the next packet.
+    pub(super) fn restart_video_encoder(&mut self, settings: &Settings) -> Result<(), EncodeError> {
+        if self.encoder.is_none() {
+            return Ok(());
+        }
+        self.stop_video_encoder();
+        self.start_video_encoder(settings)
+    }
+
+    /// Whether anything is on.
+    pub(super) const fn is_on(&self) -> bool {
+        self.stream.is_some() || self.recording.is_some()
+    }
+
+    /// Ends the stream; encoders end too when nothing records.
+    pub(super) fn stop_stream(&mut self, audio: &AudioStage) {
+        if let Some(attached) = self.stream.take() {
+            self.end(attached, audio);
+        }
+    }
+
+    /// Ends the recording; encoders end too when nothing is streamed.
+    pub(super) fn stop_recording(&mut self, audio: &AudioStage) {
+        if let Some(attached) = self.recording.take() {
+            self.end(attached, audio);
+        }
+    }
+
+    fn end(&mut self, attached: Attached, audio: &AudioStage) {
+        if !self.is_on() {
+            self.stop_encoders(audio); // first, so that the last pictures still go out
+        }
+        self.bus.detach(&attached.sink);
+        attached.output.request_stop();
+        self.ending
+            .push((attached, Instant::now() + super::Engine::SHUTDOWN));
+    }
+
+    fn stop_encoders(&mut self, audio: &AudioStage) -> bool {
+        let ended = self.stop_video_encoder();
+        if let Err(error) = audio.set_encoder(None) {
+            tracing::warn!(%error, "sound encoder did not close properly");
+        }
+        ended
+    }
+
+    /// Looks after outputs that are saying goodbye; returns the figures of those that have ended since the last call.
+    pub(super) fn poll_ending(&mut self) -> Vec<(Purpose, OutputStats)> {
+        let now = Instant::now();
+        let (ended, ending) = std::mem::take(&mut self.ending)
+            .into_iter()
+            .partition(|(attached, deadline)| attached.output.join_until(now) || *deadline <= now);
+        self.ending = ending;
+        let ended: Vec<(Attached, Instant)> = ended;
+        ended
+            .into_iter()
+            .map(|(attached, _)| (attached.purpose, attached.stats()))
+            .collect()
+    }
+
+    /// The stream is still saying goodbye.
+    pub(super) fn stream_is_ending(&self) -> bool {
+        self.ending
+            .iter()
+            .any(|(attached, _)| attached.purpose == Purpose::Stream)
+    }
+
+    /// Ends everything by `deadline`; names what did not.
+    pub(super) fn shutdown(&mut self, audio: &AudioStage, deadline: Instant) -> Vec<String> {
+        let mut left = Vec::new();
+        if !self.stop_encoders(audio) {
+            left.push("venc".to_owned());
+        }
+        self.stop_stream(audio);
+        self.stop_recording(audio);
+        for (attached, _) in self.ending.drain(..) {
+            if !attached.output.join_until(deadline) {
+                left.push(attached.stats().target);
+            }
+        }
+        left
+    }
+}

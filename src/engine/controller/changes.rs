@@ -1,0 +1,107 @@
+//! From the settings that are to the settings that shall be.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Controller;
+use crate::engine::event::{EventKind, Severity};
+use crate::media::packet::Bitrate;
+use crate::settings::Settings;
+use crate::settings::diff::ChangeSet;
+
+impl Controller {
+    pub(super) fn apply(&mut self, settings: Settings) {
+        let problems = settings.problems();
+        if !problems.is_empty() {
+            for problem in problems {
+                self.tell(
+                    Severity::Degraded,
+                    EventKind::Settings,
+                    format!("setting refused: {problem}"),
+                );
+            }
+            return;
+        }
+        let change = ChangeSet::between(&self.settings, &settings);
+        self.settings = settings;
+        if change.format {
+            self.restart_format();
+        } else if change.scene {
+            let state = self
+                .sources
+                .apply(&self.settings.scene, &self.settings.video, false);
+            self.render_parts.scene.store(Arc::new(state));
+        }
+        if (change.encoder || change.format)
+            && let Err(e) = self.broadcast.restart_video_encoder(&self.settings)
+        {
+            self.encoder_failed(&e.to_string());
+        }
+        if change.bitrate {
+            self.broadcast
+                .control()
+                .set_bitrate(Bitrate::from_kbps(self.settings.encoder.bitrate_kbps));
+        }
+        if change.audio_encoder
+            && self.broadcast.is_on()
+            && let Err(e) = self
+                .audio
+                .set_encoder(Some(self.settings.audio.encoder.clone()))
+        {
+            self.encoder_failed(&e.to_string());
+        }
+        if change.audio_input {
+            self.open_microphone();
+        } else if change.gain {
+            self.set_gain();
+        }
+        if change.stream && self.broadcast.stream.is_some() {
+            self.tell(
+                Severity::Notice,
+                EventKind::Settings,
+                "the new address is used the next time you go live",
+            );
+        }
+        if change.server && self.server.is_some() {
+            let text = "the built-in server keeps its address until the program is started again";
+            self.tell(Severity::Notice, EventKind::Settings, text);
+        }
+    }
+
+    /// New size or rate: the render stage and the sources are made for one format and start anew.
+    pub(super) fn restart_format(&mut self) {
+        self.render.request_stop();
+        self.render
+            .join_until(Instant::now() + Duration::from_millis(500));
+        let state = self
+            .sources
+            .apply(&self.settings.scene, &self.settings.video, true);
+        self.render_parts.scene.store(Arc::new(state));
+        match self.render_parts.start(&self.settings) {
+            Ok(render) => self.render = render,
+            Err(e) => {
+                self.tell(
+                    Severity::Fatal,
+                    EventKind::StageFailed {
+                        stage: "render".to_owned(),
+                    },
+                    e.to_string(),
+                );
+            }
+        }
+    }
+
+    pub(super) fn open_microphone(&mut self) {
+        self.microphone = self
+            .sources
+            .set_microphone(&self.settings.audio.input, &self.settings.video);
+        self.set_gain();
+    }
+
+    pub(super) fn set_gain(&self) {
+        if let Some(id) = self.microphone {
+            self.audio
+                .set_gain(id, self.settings.audio.gain_db, self.settings.audio.muted);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The control loop: commands, notices and timers in; starts, stops, status and events out (thread `engine`).
+
+mod changes;
+mod notices;
+mod show;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use crate::audio::{AudioConfig, AudioStage};
+use crate::capture;
+use crate::engine::broadcast::{Attached, Broadcast, Purpose};
+use crate::engine::command::Command;
+use crate::engine::event::{Event, EventKind, Severity};
+use crate::engine::notice::{Notice, NoticeSender};
+use crate::engine::overload::OverloadWatch;
+use crate::engine::sources::SourceSet;
+use crate::engine::status::{EngineState, Status};
+use crate::engine::{EngineConfig, EngineError, Shared};
+use crate::gpu::context::GpuContext;
+use crate::media::SourceId;
+use crate::media::packet::PacketBus;
+use crate::media::time::{MediaClock, MediaTime};
+use crate::media::video::VideoFrame;
+use crate::output::OutputState;
+use crate::render::preview::PreviewSink;
+use crate::render::{RenderConfig, RenderError, RenderStage, SceneState};
+use crate::rtmp::url::StreamKey;
+use crate::serve::Server;
+use crate::settings::Settings;
+use crate::stage::{StageExit, StopFlag};
+
+/// How often the controller looks at timers and counters.
+const TICK: Duration = Duration::from_millis(100);
+/// Name of the stream on the built-in server.
+const BUILTIN_NAME: &str = "kaibo";
+
+/// What a render stage is made from besides the settings; kept, as a change of format makes a new one.
+struct RenderParts {
+    gpu: GpuContext,
+    clock: MediaClock,
+    preview: PreviewSink,
+    scene: Arc<ArcSwap<SceneState>>,
+    frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    notices: NoticeSender,
+}
+
+impl RenderParts {
+    fn start(&self, settings: &Settings) -> Result<RenderStage, RenderError> {
+        let notices = self.notices.clone();
+        RenderStage::start(RenderConfig {
+            gpu: self.gpu.clone(),
+            clock: self.clock,
+            resolution: settings.video.size,
+            rate: settings.video.fps,
+            scene: Arc::clone(&self.scene),
+            encoder: Arc::clone(&self.frames),
+            preview: self.preview.clone(),
+            on_exit: Box::new(move |exit| notices.send(Notice::Exited("render", exit.clone()))),
+        })
+    }
+}
+
+pub(super) struct Controller {
+    clock: MediaClock,
+    runtime: tokio::runtime::Handle,
+    shared: Arc<Shared>,
+    waker: Arc<dyn Fn() + Send + Sync>,
+    notices: NoticeSender,
+    notice_rx: Receiver<Notice>,
+    settings: Settings,
+    key: StreamKey,
+    render_parts: RenderParts,
+    render: RenderStage,
+    audio: AudioStage,
+    sources: SourceSet,
+    microphone: Option<SourceId>,
+    broadcast: Broadcast,
+    server: Option<Server>,
+    live_since: Option<MediaTime>,
+    failed: Option<String>,
+    overload: OverloadWatch,
+    video_devices: Vec<capture::VideoDevice>,
+    audio_devices: Vec<capture::AudioDevice>,
+    ticks: u64,
+}
+
+impl Controller {
+    pub(super) fn start(
+        config: EngineConfig,
+        clock: MediaClock,
+        runtime: tokio::runtime::Handle,
+        shared: Arc<Shared>,
+    ) -> Result<Self, EngineError> {
+        let EngineConfig {
+            gpu,
+            settings,
+            preview,
+            waker,
+        } = config;
+        let (notices, notice_rx) = NoticeSender::channel();
+        let (taps_tx, taps) = bounded(16); // bound and policy: see `SourceContext::taps`
+        let bus = Arc::new(PacketBus::new());
+        let exited = notices.clone();
+        let on_exit =
+            Box::new(move |exit: &StageExit| exited.send(Notice::Exited("audio", exit.clone())));
+        let audio = AudioStage::start(AudioConfig {
+            clock,
+            taps,
+            bus: Arc::clone(&bus),
+            on_exit,
+        })
+        .map_err(EngineError::Audio)?;
+
+        let mut sources = SourceSet::new(clock, taps_tx, notices.clone());
+        let first_scene = sources.apply(&settings.scene, &settings.video, false);
+        let render_parts = RenderParts {
+            gpu,
+            clock,
+            preview,
+            scene: Arc::new(ArcSwap::from_pointee(first_scene)),
+            frames: Arc::default(),
+            notices: notices.clone(),
+        };
+        let frames = Arc::clone(&render_parts.frames);
+        let broadcast = Broadcast::new(clock, runtime.clone(), notices.clone(), bus, frames);
+        let render = render_parts.start(&settings)?;
+        let mut controller = Self {
+            clock,
+            runtime,
+            shared,
+            waker,
+            notices,
+            notice_rx,
+            settings,
+            key: StreamKey::default(),
+            render_parts,
+            render,
+            audio,
+            sources,
+            microphone: None,
+            broadcast,
+            server: None,
+            live_since: None,
+            failed: None,
+            overload: OverloadWatch::default(),
+            video_devices: Vec::new(),
+            audio_devices: Vec::new(),
+            ticks: 0,
+        };
+        controller.open_microphone();
+        controller.publish();
+        Ok(controller)
+    }
+
+    /// Runs until `stop` is raised.
+    pub(super) fn run(&mut self, commands: &Receiver<Command>, stop: &StopFlag) {
+        let mut next_tick = Instant::now() + TICK;
+        while !stop.is_stopped() {
+            select! {
+                recv(commands) -> command => match command {
+                    Ok(command) => { self.command(command); self.publish(); }
+                    Err(_) => return,
+                },
+                recv(self.notice_rx) -> notice => {
+                    if let Ok(notice) = notice { self.notice(notice); self.publish(); }
+                },
+                default(next_tick.saturating_duration_since(Instant::now())) => {
+                    next_tick = Instant::now() + TICK;
+                    self.tick();
+                },
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::ApplySettings(settings) => self.apply(*settings),
+            Command::SetKey(key) => self.key = key,
+            Command::StartStream => self.start_stream(),
+            Command::StopStream => {
+                self.failed = None;
+                self.broadcast.stop_stream(&self.audio);
+            }
+            Command::StartRecording(path) => self.start_recording(path),
+            Command::StopRecording => self.broadcast.stop_recording(&self.audio),
+            Command::SetVideoBitrate(bitrate) => {
+                let mut settings = self.settings.clone();
+                settings.encoder.bitrate_kbps = bitrate.kbps();
+                self.apply(settings);
+            }
+            Command::SetMicrophone { gain_db, muted } => {
+                let mut settings = self.settings.clone();
+                (settings.audio.gain_db, settings.audio.muted) = (gain_db, muted);
+                self.apply(settings);
+            }
+            Command::RequestKeyframe => self.broadcast.control().request_keyframe(),
+            Command::Screenshot(path) => {
+                let notices = self.notices.clone();
+                self.render
+                    .save_screenshot(path, move |result| notices.send(Notice::Screenshot(result)));
+            }
+            Command::RescanDevices => self.rescan(),
+        }
+    }
+
+    /// Lists devices on a thread of its own: some systems take seconds to answer.
+    fn rescan(&self) {
+        let notices = self.notices.clone();
+        let list = move |(), _: &StopFlag| {
+            notices.send(Notice::Devices(
+                capture::list_video(),
+                capture::list_audio(),
+            ));
+            Ok(())
+        };
+        if let Err(e) = crate::stage::spawn(
+            "devices",
+            &StopFlag::new(),
+            || Ok::<_, ()>(()),
+            list,
+            |_| {},
+        ) {
+            tracing::warn!(error = ?e, "devices could not be listed");
+        }
+    }
+
+    fn tick(&mut self) {
+        self.ticks += 1;
+        for (purpose, ended) in self.broadcast.poll_ending() {
+            let (kind, what) = match purpose {
+                Purpose::Stream => (EventKind::StreamStopped, "the stream has ended"),
+                Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
+            };
+            let mib = ended.sent_bytes as f64 / f64::from(1 << 20);
+            let text = format!(
+                "{what}: {mib:.1} MiB, {} pictures dropped ({})",
+                ended.dropped, ended.target
+            );
+            self.tell(Severity::Notice, kind, text);
+        }
+        let render = self.render.stats();
+        let age_ns = f64::from(render.source_age_ms) * 1e6;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "an age of milliseconds in nanoseconds"
+        )]
+        self.audio.set_video_delay(age_ns as i64);
+        if self.broadcast.is_on()
+            && self.overload.update(
+                self.clock.now(),
+                render.rendered,
+                render.skipped + render.lagged,
+            )
+        {
+            let text = "this machine cannot keep up, pictures are skipped: choose a smaller size, a lower rate or a \
+                        faster preset";
+            self.tell(Severity::Degraded, EventKind::EncoderOverloaded, text);
+        }
+        if self.ticks.is_multiple_of(2) {
+            self.publish();
+        }
+    }
+
+    fn state(&self) -> EngineState {
+        if let Some(reason) = &self.failed {
+            return EngineState::Failed {
+                reason: reason.clone(),
+            };
+        }
+        match self.broadcast.stream.as_ref().map(|s| s.stats().state) {
+            None if self.broadcast.stream_is_ending() => EngineState::Stopping,
+            None | Some(OutputState::Stopped | OutputState::Failed { .. }) => {
+                EngineState::Previewing
+            }
+            Some(OutputState::Connecting) => EngineState::Connecting,
+            Some(OutputState::Live) => EngineState::Live {
+                since: self.live_since.unwrap_or_else(|| self.clock.now()),
+            },
+            Some(OutputState::Reconnecting {
+                attempt,
+                retry_at_ms,
+            }) => EngineState::Reconnecting {
+                attempt,
+                retry_at: MediaTime::from_millis(retry_at_ms),
+            },
+        }
+    }
+
+    fn publish(&self) {
+        let (sources, microphone) = self.sources.status();
+        let builtin = self.settings.stream.url.trim().is_empty();
+        let watch = self
+            .server
+            .as_ref()
+            .filter(|_| builtin && self.broadcast.stream.is_some());
+        let status = Status {
+            at: self.clock.now(),
+            engine: self.state(),
+            sources,
+            microphone,
+            render: self.render.stats(),
+            audio: self.audio.stats(),
+            encoder: self.broadcast.encoder_stats(),
+            stream: self.broadcast.stream.as_ref().map(Attached::stats),
+            recording: self.broadcast.recording.as_ref().map(Attached::stats),
+            watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
+            video_devices: self.video_devices.clone(),
+            audio_devices: self.audio_devices.clone(),
+            gpu: self.render_parts.gpu.adapter_name(),
+            notices_lost: self.notices.lost(),
+        };
+        self.shared.status.store(Arc::new(status));
+        (self.waker)();
+    }
+
+    fn tell(&self, severity: Severity, kind: EventKind, message: impl Into<String>) {
+        let event = Event {
+            at: self.clock.now(),
+            severity,
+            kind,
+            message: message.into(),
+        };
+        match severity {
+            Severity::Notice => tracing::info!(message = event.message),
+            Severity::Degraded => tracing::warn!(message = event.message),
+            Severity::Fatal => tracing::error!(message = event.message),
+        }
+        self.shared.events.lock().push(event);
+        (self.waker)();
+    }
+
+    /// Ends everything, upstream first so that the last pictures still go out; names what did not end by `deadline`.
+    pub(super) fn shutdown(&mut self, deadline: Instant) -> Vec<String> {
+        self.sources.request_stop();
+        let mut left = self
+            .broadcast
+            .shutdown(&self.audio, deadline - Duration::from_millis(500));
+        self.render.request_stop();
+        self.audio.request_stop();
+        left.extend(self.sources.join_until(deadline));
+        if !self.render.join_until(deadline) {
+            left.push("render".to_owned());
+        }
+        if !self.audio.join_until(deadline) {
+            left.push("audio".to_owned());
+        }
+        self.server = None;
+        left
+    }
+}
+
+/// An error with its causes, for people: "what: why: why".
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! What the stages told: into events in words, and into decisions that touch other stages.
+
+use super::{Controller, words};
+use crate::capture::supervisor::SourceEvent;
+use crate::encode::stage::EncoderEvent;
+use crate::engine::broadcast::Attached;
+use crate::engine::event::{EventKind, Severity};
+use crate::engine::notice::Notice;
+use crate::output::{OutputError, OutputEvent};
+use crate::stage::StageExit;
+
+impl Controller {
+    pub(super) fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Source(id, event) => {
+                if let Some(source) = self.sources.name(id) {
+                    self.source_event(source, event);
+                }
+            }
+            Notice::Output(id, event) => self.output_event(id, event),
+            Notice::Encoder(EncoderEvent::Rebuilt { error }) => {
+                let text = format!(
+                    "the encoder failed and was started again: {}",
+                    words(&error)
+                );
+                self.tell(Severity::Degraded, EventKind::EncoderRebuilt, text);
+            }
+            Notice::Encoder(EncoderEvent::Failed { error }) => self.encoder_failed(&words(&error)),
+            Notice::Exited(stage, exit) => self.stage_exited(stage, exit),
+            Notice::Devices(video, audio) => {
+                (self.video_devices, self.audio_devices) = (video, audio);
+            }
+            Notice::Screenshot(Ok(path)) => {
+                let text = format!("picture saved as {}", path.display());
+                self.tell(Severity::Notice, EventKind::ScreenshotSaved, text);
+            }
+            Notice::Screenshot(Err(reason)) => {
+                self.tell(
+                    Severity::Degraded,
+                    EventKind::ScreenshotSaved,
+                    format!("picture not saved: {reason}"),
+                );
+            }
+        }
+    }
+
+    pub(super) fn source_event(&self, source: String, event: SourceEvent) {
+        match event {
+            SourceEvent::Up { description } => {
+                let text = format!("{source}: {description}");
+                self.tell(Severity::Notice, EventKind::SourceUp { source }, text);
+            }
+            SourceEvent::Down { error, retrying } => {
+                let text = if retrying {
+                    format!("{}; trying again", words(&error))
+                } else {
+                    words(&error)
+                };
+                let severity = if retrying {
+                    Severity::Degraded
+                } else {
+                    Severity::Fatal
+                };
+                self.tell(severity, EventKind::SourceLost { source }, text);
+            }
+            SourceEvent::Ended => {
+                let text = format!("{source} has ended");
+                self.tell(Severity::Notice, EventKind::SourceEnded { source }, text);
+            }
+        }
+    }
+
+    pub(super) fn output_event(&mut self, id: u32, event: OutputEvent) {
+        let is = |attached: &Option<Attached>| attached.as_ref().is_some_and(|a| a.id == id);
+        let (is_stream, is_recording) = (is(&self.broadcast.stream), is(&self.broadcast.recording));
+        match event {
+            OutputEvent::Connected if is_stream => {
+                self.live_since.get_or_insert(self.clock.now());
+                self.tell(Severity::Notice, EventKind::OutputConnected, "you are live");
+            }
+            OutputEvent::Lost {
+                error,
+                attempt,
+                retry_in_ms,
+            } if is_stream => {
+                let seconds = f64::from(retry_in_ms) / 1000.0;
+                let text = format!("{}; try {attempt} begins in {seconds:.1} s", words(&error));
+                self.tell(Severity::Degraded, EventKind::OutputLost, text);
+            }
+            OutputEvent::Failed { error } if is_stream => {
+                let rejected = matches!(
+                    error,
+                    OutputError::Rejected { .. }
+                        | OutputError::Busy { .. }
+                        | OutputError::ClosedEarly { .. }
+                );
+                let reason = words(&error);
+                self.broadcast.stop_stream(&self.audio);
+                self.tell(
+                    Severity::Fatal,
+                    EventKind::OutputFailed { rejected },
+                    reason.clone(),
+                );
+                self.failed = Some(reason);
+            }
+            OutputEvent::Failed { error } | OutputEvent::Lost { error, .. } if is_recording => {
+                self.broadcast.stop_recording(&self.audio);
+                self.tell(Severity::Fatal, EventKind::RecordingFailed, words(&error));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn encoder_failed(&mut self, reason: &str) {
+        let was_live = self.broadcast.stream.is_some();
+        self.broadcast.stop_stream(&self.audio);
+        self.broadcast.stop_recording(&self.audio);
+        self.tell(Severity::Fatal, EventKind::EncoderFailed, reason);
+        if was_live {
+            self.failed = Some(reason.to_owned());
+        }
+    }
+
+    pub(super) fn stage_exited(&mut self, stage: &str, exit: StageExit) {
+        let reason = match exit {
+            StageExit::Finished => return, // we asked for it
+            StageExit::Failed(reason) | StageExit::Panicked(reason) => reason,
+        };
+        let text = format!(
+            "the {stage} part of the program stopped: {reason}. Stop and start the show again"
+        );
+        self.tell(
+            Severity::Fatal,
+            EventKind::StageFailed {
+                stage: stage.to_owned(),
+            },
+            text.clone(),
+        );
+        if self.broadcast.stream.is_some() {
+            self.failed = Some(text);
+        }
+        self.broadcast.stop_stream(&self.audio);
+        self.broadcast.stop_recording(&self.audio);
+    }
+}

@@ -1,0 +1,112 @@
+//! Going live and recording.
+
+use std::path::PathBuf;
+
+use super::{BUILTIN_NAME, Controller, words};
+use crate::engine::broadcast::BroadcastError;
+use crate::engine::event::{EventKind, Severity};
+use crate::output::OutputSpec;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::serve::{ServeConfig, Server};
+
+impl Controller {
+    pub(super) fn start_stream(&mut self) {
+        if self.broadcast.stream.is_some() {
+            return;
+        }
+        self.failed = None;
+        self.live_since = None;
+        let started = self.target().and_then(|url| {
+            let spec = OutputSpec::Rtmp(url);
+            self.broadcast
+                .start_stream(&spec, &self.settings, &self.audio)
+                .map_err(|e| e.to_string())
+        });
+        if let Err(reason) = started {
+            self.broadcast.stop_stream(&self.audio);
+            self.tell(
+                Severity::Fatal,
+                EventKind::OutputFailed { rejected: false },
+                reason.clone(),
+            );
+            self.failed = Some(reason);
+        }
+    }
+
+    /// Where to push: the address of the settings, or the built-in server, started when it is needed first.
+    pub(super) fn target(&mut self) -> Result<RtmpUrl, String> {
+        if !self.settings.stream.url.trim().is_empty() {
+            return RtmpUrl::parse(&self.settings.stream.url, Some(&self.key))
+                .map_err(|e| e.to_string());
+        }
+        if self.server.is_none() {
+            self.start_server()?;
+        }
+        let address = self
+            .server
+            .as_ref()
+            .map(Server::push_url)
+            .unwrap_or_default();
+        RtmpUrl::parse(&address, Some(&StreamKey::new(BUILTIN_NAME))).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn start_server(&mut self) -> Result<(), String> {
+        let wanted = ServeConfig {
+            rtmp: self.settings.server.rtmp,
+            http: self.settings.server.http,
+        };
+        let server = Server::start(wanted, &self.runtime).or_else(|error| {
+            tracing::info!(%error, "a port of the built-in server is taken: free ones are used");
+            let any = |addr: std::net::SocketAddr| (addr.ip(), 0).into();
+            Server::start(
+                ServeConfig {
+                    rtmp: any(wanted.rtmp),
+                    http: any(wanted.http),
+                },
+                &self.runtime,
+            )
+        });
+        match server {
+            Ok(server) => {
+                let page = server.watch_url(BUILTIN_NAME);
+                self.tell(
+                    Severity::Notice,
+                    EventKind::ServerStarted,
+                    format!("watch the stream at {page}"),
+                );
+                self.server = Some(server);
+                Ok(())
+            }
+            Err(e) => {
+                self.tell(Severity::Degraded, EventKind::ServerFailed, e.to_string());
+                Err(e.to_string())
+            }
+        }
+    }
+
+    pub(super) fn start_recording(&mut self, path: PathBuf) {
+        if self.broadcast.recording.is_some() {
+            return;
+        }
+        match self
+            .broadcast
+            .start_recording(path, &self.settings, &self.audio)
+        {
+            Ok(file) => self.tell(
+                Severity::Notice,
+                EventKind::RecordingStarted,
+                format!("recording into {file}"),
+            ),
+            Err(e) => {
+                self.broadcast.stop_recording(&self.audio);
+                let text = words(&e);
+                match e {
+                    BroadcastError::Encoder(_) => self.encoder_failed(&text),
+                    BroadcastError::Output(_) => {
+                        self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
+                    }
+                }
+            }
+        }
+    }
+}

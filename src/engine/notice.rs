@@ -1,0 +1,61 @@
+//! What the stages tell the controller, and how it travels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::capture::supervisor::SourceEvent;
+use crate::capture::{AudioDevice, VideoDevice};
+use crate::encode::stage::EncoderEvent;
+use crate::media::SourceId;
+use crate::output::OutputEvent;
+use crate::stage::StageExit;
+
+/// Something a stage has to say.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// From a source's thread.
+    Source(SourceId, SourceEvent),
+    /// From an output; the number tells a running one from one that was replaced.
+    Output(u32, OutputEvent),
+    /// From the encoder's thread.
+    Encoder(EncoderEvent),
+    /// A stage of ours ended without being asked to.
+    Exited(&'static str, StageExit),
+    /// Devices were listed.
+    Devices(Vec<VideoDevice>, Vec<AudioDevice>),
+    /// The picture was saved, or why not.
+    Screenshot(Result<std::path::PathBuf, String>),
+}
+
+/// The sending end. Stages to controller (edge 10): bound 256; when full the notice is dropped and counted (the
+/// counters in the status still tell).
+#[derive(Debug, Clone)]
+pub(super) struct NoticeSender {
+    tx: Sender<Notice>,
+    lost: Arc<AtomicU64>,
+}
+
+impl NoticeSender {
+    pub(super) fn channel() -> (Self, Receiver<Notice>) {
+        let (tx, rx) = bounded(256);
+        (
+            Self {
+                tx,
+                lost: Arc::default(),
+            },
+            rx,
+        )
+    }
+
+    pub(super) fn send(&self, notice: Notice) {
+        if self.tx.try_send(notice).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}

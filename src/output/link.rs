@@ -1,0 +1,397 @@
+//! One connection to a server: socket and protocol session together. Bytes of the session go out, bytes of the server go
+//! in, and everything that can go wrong on the way to a running stream gets its own error. Runs in the output's task.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect;
+use super::error::{OutputError, Phase};
+use crate::flv::tag::FlvTag;
+use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
+use crate::rtmp::url::RtmpUrl;
+
+/// Read at once. Servers say little.
+const READ: usize = 8 << 10;
+/// Time for the last bytes of a stream that ends, congestion or not.
+const LAST_WORDS: Duration = Duration::from_millis(1200);
+/// Time for the server to close its side after that.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// How long each step may take.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Name lookup, and again the TCP connection.
+    pub tcp: Duration,
+    /// RTMP handshake.
+    pub handshake: Duration,
+    /// Answer to `connect`, and again to `publish`.
+    pub answer: Duration,
+    /// While live, without the system taking a byte.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tcp: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
+            stall: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What establishing a connection showed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trace {
+    /// Address of the server.
+    pub(super) peer: String,
+    /// Name lookup and TCP connection.
+    pub(super) tcp: Duration,
+    /// RTMP handshake.
+    pub(super) handshake: Duration,
+    /// From `connect` to "publish start".
+    pub(super) publish: Duration,
+    /// What the server said.
+    pub(super) answers: Vec<String>,
+}
+
+/// An open connection on which the server has accepted the stream.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: TcpStream,
+    session: PublishSession,
+    url: RtmpUrl,
+    /// Bytes of the session; those before `sent` are with the system.
+    out: Vec<u8>,
+    sent: usize,
+    inbox: Vec<u8>,
+    events: Vec<SessionEvent>,
+    /// When the system last took bytes, or the first of `out` began to wait.
+    progress: Instant,
+    trace: Trace,
+}
+
+impl Link {
+    /// Connects, shakes hands, asks for application and stream.
+    pub(super) async fn establish(url: &RtmpUrl, limits: &Limits) -> Result<Self, OutputError> {
+        let started = Instant::now();
+        let stream = connect::open(&url.host, url.port, limits.tcp).await?;
+        let mut link = Self {
+            trace: Trace {
+                peer: stream
+                    .peer_addr()
+                    .map_or_else(|_| String::new(), |a| a.to_string()),
+                tcp: started.elapsed(),
+                ..Trace::default()
+            },
+            stream,
+            session: PublishSession::new(PublishConfig::new(url.clone())),
+            url: url.clone(),
+            out: Vec::new(),
+            sent: 0,
+            inbox: vec![0; READ],
+            events: Vec::new(),
+            progress: Instant::now(),
+        };
+        link.session.start(&mut link.out);
+        link.negotiate(limits).await?;
+        Ok(link)
+    }
+
+    async fn negotiate(&mut self, limits: &Limits) -> Result<(), OutputError> {
+        let mut phase = Phase::Handshake;
+        let mut began = Instant::now();
+        loop {
+            let now = phase_of(self.session.phase());
+            if now != phase {
+                if phase == Phase::Handshake {
+                    self.trace.handshake = began.elapsed();
+                } else {
+                    self.trace.publish += began.elapsed();
+                }
+                (phase, began) = (now, Instant::now());
+            }
+            if self.session.phase() == session::Phase::Live {
+                self.trace.publish += began.elapsed();
+                return Ok(());
+            }
+            let limit = match phase {
+                Phase::Handshake => limits.handshake,
+                _ => limits.answer,
+            };
+            self.write_some().map_err(|e| self.early_error(phase, e))?;
+            let ready = timeout_at(began + limit, self.ready());
+            ready
+                .await
+                .map_err(|_elapsed| OutputError::TimedOut {
+                    phase,
+                    seconds: limit.as_secs(),
+                })?
+                .map_err(|e| self.early_error(phase, e))?;
+            let received = self.receive();
+            self.hear_answers(phase)?;
+            match received {
+                Ok(()) => {}
+                Err(ReceiveError::Io(e)) => return Err(self.early_error(phase, e)),
+                Err(ReceiveError::Session(e)) => return Err(self.not_rtmp(e)),
+            }
+        }
+    }
+
+    /// Takes what the server said before the stream ran.
+    fn hear_answers(&mut self, phase: Phase) -> Result<(), OutputError> {
+        let mut refused = None;
+        for event in std::mem::take(&mut self.events) {
+            let answer = match event {
+                SessionEvent::Connected { description } => {
+                    format!("NetConnection.Connect.Success: {description}")
+                }
+                SessionEvent::Publishing { description } => {
+                    format!("NetStream.Publish.Start: {description}")
+                }
+                SessionEvent::Status { code, description } => format!("{code}: {description}"),
+                SessionEvent::Rejected {
+                    code,
+                    description,
+                    busy,
+                    ..
+                } => {
+                    refused = refused.or(Some(rejection(code, description, busy)));
+                    continue;
+                }
+                SessionEvent::PeerClosed { .. } => {
+                    refused = refused.or(Some(self.closed_early(phase)));
+                    continue;
+                }
+                SessionEvent::HandshakeDone | SessionEvent::Acked(_) => continue,
+            };
+            tracing::debug!(answer, "server");
+            self.trace.answers.push(answer);
+        }
+        match refused {
+            Some(error) => {
+                // The session has its goodbye ready; whether it arrives makes no difference to us.
+                self.write_some().ok();
+                Err(error)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn closed_early(&self, phase: Phase) -> OutputError {
+        let app = self.url.app.split('?').next().unwrap_or_default();
+        OutputError::ClosedEarly {
+            phase,
+            app: app.to_owned(),
+        }
+    }
+
+    fn early_error(&self, phase: Phase, error: io::Error) -> OutputError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => self.closed_early(phase),
+            _ => OutputError::Lost(error),
+        }
+    }
+
+    fn not_rtmp(&self, error: SessionError) -> OutputError {
+        OutputError::NotRtmp {
+            host: connect::shown_host(&self.url.host),
+            port: self.url.port,
+            reason: match error {
+                SessionError::NotRtmp { reason } => reason,
+                other => other.to_string(),
+            },
+        }
+    }
+
+    /// What establishing showed.
+    pub(super) const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The socket, for its options.
+    pub(super) const fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Bytes not yet with the system.
+    pub(super) const fn pending(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    /// When the system last took bytes; meaningful while something is pending.
+    pub(super) const fn progress(&self) -> Instant {
+        self.progress
+    }
+
+    /// Appends a tag to what is to be sent.
+    pub(super) fn publish(&mut self, tag: &FlvTag) -> Result<(), OutputError> {
+        self.mark_start();
+        self.session
+            .publish(tag, &mut self.out)
+            .map_err(|e| OutputError::Lost(io::Error::new(io::ErrorKind::InvalidData, e)))
+    }
+
+    fn mark_start(&mut self) {
+        if self.pending() == 0 {
+            self.progress = Instant::now();
+        }
+    }
+
+    /// Gives the system what it takes at once; returns how many bytes.
+    pub(super) fn write_some(&mut self) -> io::Result<usize> {
+        let mut sum = 0;
+        while self.sent < self.out.len() {
+            match self.stream.try_write(&self.out[self.sent..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    sum += n;
+                    self.sent += n;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if sum > 0 {
+            self.progress = Instant::now();
+        }
+        if self.pending() == 0 {
+            self.out.clear();
+            self.sent = 0;
+        }
+        Ok(sum)
+    }
+
+    /// Completes when there is something to read, or room for what is pending. Cancel safe.
+    pub(super) async fn ready(&self) -> io::Result<()> {
+        let interest = if self.pending() > 0 {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        self.stream.ready(interest).await.map(|_| ())
+    }
+
+    /// Reads what is there; the session's answers are then pending, its events are in [`Self::take_events`]. The end
+    /// of the stream is an error of kind `UnexpectedEof`.
+    pub(super) fn receive(&mut self) -> Result<(), ReceiveError> {
+        loop {
+            let n = match self.stream.try_read(&mut self.inbox) {
+                Ok(0) => {
+                    return Err(ReceiveError::Io(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the server closed the connection",
+                    )));
+                }
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(ReceiveError::Io(e)),
+            };
+            self.mark_start();
+            self.session
+                .on_bytes(&self.inbox[..n], &mut self.out, &mut self.events)
+                .map_err(ReceiveError::Session)?;
+            if n < self.inbox.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the server said since the last call.
+    pub(super) fn take_events(&mut self) -> impl Iterator<Item = SessionEvent> + use<> {
+        std::mem::take(&mut self.events).into_iter()
+    }
+
+    /// Says goodbye behind what is pending, sends it as far as the server takes it within a second, closes. Returns the
+    /// bytes sent.
+    pub(super) async fn close(mut self) -> usize {
+        self.session.finish(&mut self.out);
+        let mut sent = 0;
+        let flush = async {
+            loop {
+                sent += self.write_some()?;
+                if self.pending() == 0 {
+                    return Ok(());
+                }
+                self.ready().await?;
+                self.receive_last_words()?;
+            }
+        };
+        let flushed: Result<io::Result<()>, _> =
+            timeout_at(Instant::now() + LAST_WORDS, flush).await;
+        tracing::debug!(sent, left = self.pending(), ok = ?flushed, "goodbye");
+        // Closing with unread bytes would reset the connection and take the last media with it, so the server's own
+        // close is waited for a moment. It may be gone already, which is just as well.
+        let linger = async {
+            self.stream.shutdown().await?;
+            loop {
+                self.ready().await?;
+                self.receive_last_words()?;
+            }
+        };
+        let ended: Result<io::Result<()>, _> = timeout_at(Instant::now() + LINGER, linger).await;
+        tracing::debug!(ended = ?ended, "closed");
+        sent
+    }
+
+    /// Empties the socket's receive side; answers to a goodbye mean nothing any more.
+    fn receive_last_words(&mut self) -> io::Result<()> {
+        loop {
+            match self.stream.try_read(&mut self.inbox) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Why nothing more can be read.
+#[derive(Debug)]
+pub(super) enum ReceiveError {
+    /// The socket.
+    Io(io::Error),
+    /// What came over it.
+    Session(SessionError),
+}
+
+impl From<ReceiveError> for io::Error {
+    fn from(e: ReceiveError) -> Self {
+        match e {
+            ReceiveError::Io(e) => e,
+            ReceiveError::Session(e) => Self::new(io::ErrorKind::InvalidData, e),
+        }
+    }
+}
+
+/// The server's no.
+pub(super) fn rejection(code: String, description: String, busy: bool) -> OutputError {
+    if busy {
+        OutputError::Busy { description }
+    } else {
+        OutputError::Rejected { code, description }
+    }
+}
+
+const fn phase_of(phase: session::Phase) -> Phase {
+    match phase {
+        session::Phase::New | session::Phase::Handshake => Phase::Handshake,
+        session::Phase::Connecting => Phase::Connect,
+        session::Phase::CreatingStream
+        | session::Phase::Requesting
+        | session::Phase::Live
+        | session::Phase::Ended => Phase::Publish,
+    }
+}

@@ -1,0 +1,243 @@
+//! Settings: what the show is. Serde/TOML, validation by field, defaults; [`file`] keeps them on disk, [`diff`] tells
+//! what a change takes.
+//!
+//! The stream key is not in it: [`crate::engine::command::Command::SetKey`] carries it, and it stays in memory.
+
+pub mod diff;
+pub mod file;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capture::{AudioSpec, SourceSpec};
+use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
+use crate::media::time::FrameRate;
+use crate::media::video::Resolution;
+use crate::render::scene::{Crop, Layer, Placement, Scene};
+use crate::rtmp::url::{RtmpUrl, StreamKey};
+
+/// The show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Picture size and rate.
+    pub video: VideoSettings,
+    /// Video encoder.
+    pub encoder: VideoEncoderSettings,
+    /// Sound.
+    pub audio: AudioSettings,
+    /// Where it is pushed.
+    pub stream: StreamSettings,
+    /// Built-in server.
+    pub server: ServerSettings,
+    /// What is shown.
+    pub scene: Scene,
+}
+
+/// Picture size and rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoSettings {
+    /// Output size; even in both directions.
+    pub size: Resolution,
+    /// Frames per second.
+    pub fps: FrameRate,
+}
+
+/// Sound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AudioSettings {
+    /// Live input: "none", "default" or { device = "name" }.
+    pub input: AudioSpec,
+    /// Gain of the live input in dB, −60 to 20.
+    pub gain_db: f32,
+    /// Live input silent.
+    pub muted: bool,
+    /// Sound encoder.
+    pub encoder: AudioEncoderSettings,
+}
+
+/// Where it is pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamSettings {
+    /// Push address without the key; the built-in server when empty.
+    pub url: String,
+}
+
+/// Built-in server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// RTMP address to listen on.
+    pub rtmp: std::net::SocketAddr,
+    /// Watch page address to listen on.
+    pub http: std::net::SocketAddr,
+}
+
+/// One value the engine refuses, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldError {
+    /// As in the settings file: `video.size`.
+    pub field: String,
+    /// What is wrong with it, and what is allowed.
+    pub reason: String,
+}
+
+impl FieldError {
+    fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything the engine would refuse, so that the user sees all of it at once. Empty when the settings are good.
+    pub fn problems(&self) -> Vec<FieldError> {
+        let Self {
+            video,
+            encoder,
+            audio,
+            stream,
+            server: _,
+            scene,
+        } = self;
+        let mut out = Vec::new();
+        let size = video.size;
+        if !size.width.is_multiple_of(2) || !size.height.is_multiple_of(2) {
+            out.push(FieldError::new(
+                "video.size",
+                format!("{size} is odd: width and height must be even"),
+            ));
+        }
+        if size.pixels() > 7680 * 4320 {
+            out.push(FieldError::new(
+                "video.size",
+                format!("{size} is larger than 7680x4320"),
+            ));
+        }
+        for problem in [encoder.validate().err(), audio.encoder.validate().err()]
+            .into_iter()
+            .flatten()
+        {
+            if let EncodeError::Setting { field, reason } = problem {
+                out.push(FieldError::new(field, reason));
+            }
+        }
+        check_range(&mut out, "audio.gain_db", audio.gain_db, -60.0, 20.0);
+        if !stream.url.trim().is_empty()
+            && let Err(e) = RtmpUrl::parse(&stream.url, Some(&StreamKey::new("key")))
+        {
+            out.push(FieldError::new("stream.url", e.to_string()));
+        }
+        for (i, layer) in scene.layers.iter().enumerate() {
+            check_layer(&mut out, i, layer);
+        }
+        out
+    }
+}
+
+fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
+    let Layer {
+        source: _,
+        placement,
+        opacity,
+        visible: _,
+        filters: _,
+    } = layer;
+    let name = |field: &str| format!("scene.layer[{i}].{field}");
+    check_range(out, &name("opacity"), *opacity, 0.0, 1.0);
+    let Placement {
+        x,
+        y,
+        width,
+        height,
+        rotation,
+        crop,
+        fit: _,
+    } = placement;
+    for (field, value) in [("x", *x), ("y", *y)] {
+        check_range(out, &name(field), value, -10.0, 10.0);
+    }
+    for (field, value) in [("width", *width), ("height", *height)] {
+        check_range(out, &name(field), value, 0.001, 10.0);
+    }
+    check_range(out, &name("rotation"), *rotation, -360.0, 360.0);
+    let Crop {
+        left,
+        top,
+        right,
+        bottom,
+    } = crop;
+    for (field, value) in [
+        ("crop.left", left),
+        ("crop.top", top),
+        ("crop.right", right),
+        ("crop.bottom", bottom),
+    ] {
+        check_range(out, &name(field), *value, 0.0, 1.0);
+    }
+    if left + right >= 1.0 || top + bottom >= 1.0 {
+        out.push(FieldError::new(
+            &name("crop"),
+            "nothing is left of the picture: opposite sides must add up to under 1",
+        ));
+    }
+}
+
+fn check_range(out: &mut Vec<FieldError>, field: &str, value: f32, low: f32, high: f32) {
+    if !(low..=high).contains(&value) {
+        out.push(FieldError::new(
+            field,
+            format!("{value} is not between {low} and {high}"),
+        ));
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            video: VideoSettings::default(),
+            encoder: VideoEncoderSettings::default(),
+            audio: AudioSettings::default(),
+            stream: StreamSettings::default(),
+            server: ServerSettings::default(),
+            scene: Scene {
+                layers: vec![Layer::new(SourceSpec::Test {})],
+                filters: Vec::new(),
+            },
+        }
+    }
+}
+
+impl Default for VideoSettings {
+    fn default() -> Self {
+        Self {
+            size: Resolution::HD,
+            fps: FrameRate::FPS_30,
+        }
+    }
+}
+
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            input: AudioSpec::Default,
+            gain_db: 0.0,
+            muted: false,
+            encoder: AudioEncoderSettings::default(),
+        }
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            rtmp: ([127, 0, 0, 1], 1935).into(),
+            http: ([127, 0, 0, 1], 8935).into(),
+        }
+    }
+}
