@@ -1,1 +1,160 @@
-//! Table of all WGSL sources.
+//! The table of all WGSL, embedded in the program, and the cache of compiled modules.
+//!
+//! A module's text is its common files followed by its own, plainly concatenated: no preprocessor. Variants of a pass
+//! are pipeline constants (`override`), never other texts. `tests/shaders.rs` checks the table against the folder and
+//! each entry with naga.
+
+use std::collections::HashMap;
+
+/// One file that others share.
+#[derive(Debug)]
+pub struct CommonSource {
+    /// Path below `shaders/`, without `.wgsl`.
+    pub name: &'static str,
+    /// Its text.
+    pub code: &'static str,
+}
+
+/// One pass.
+#[derive(Debug)]
+pub struct ShaderSource {
+    /// Path below `shaders/`, without `.wgsl`.
+    pub name: &'static str,
+    /// Common files that go before it, in order.
+    pub prepend: &'static [&'static CommonSource],
+    /// Its own text.
+    pub code: &'static str,
+    /// Its vertex entry point.
+    pub vertex: &'static str,
+    /// Its fragment entry points.
+    pub fragments: &'static [&'static str],
+    /// Name of the struct bound at group 1, binding 0.
+    pub uniform: &'static str,
+}
+
+impl ShaderSource {
+    /// The whole text of the module.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for common in self.prepend {
+            text.push_str(common.code);
+            text.push('\n');
+        }
+        text.push_str(self.code);
+        text
+    }
+}
+
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/shaders/",
+            $name,
+            ".wgsl"
+        ))
+    };
+}
+
+macro_rules! common {
+    ($id:ident, $name:literal) => {
+        static $id: CommonSource = CommonSource {
+            name: $name,
+            code: wgsl!($name),
+        };
+    };
+}
+
+common!(FULLSCREEN, "common/fullscreen");
+common!(COLOR, "common/color");
+common!(PICTURE, "common/picture");
+
+/// Files that are only ever prepended.
+pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE];
+
+/// Places one layer on the composed picture.
+pub static LAYER: ShaderSource = ShaderSource {
+    name: "compose/layer",
+    prepend: &[&PICTURE],
+    code: wgsl!("compose/layer"),
+    vertex: "vs",
+    fragments: &["fs"],
+    uniform: "LayerUniform",
+};
+
+/// Makes the encoder's NV12.
+pub static PICTURE_TO_NV12: ShaderSource = ShaderSource {
+    name: "convert/picture_to_nv12",
+    prepend: &[&PICTURE, &COLOR],
+    code: wgsl!("convert/picture_to_nv12"),
+    vertex: "vs",
+    fragments: &["luma", "chroma"],
+    uniform: "Nv12Uniform",
+};
+
+/// The colour filter.
+pub static FILTER_COLOR: ShaderSource = ShaderSource {
+    name: "filter/color",
+    prepend: &[&FULLSCREEN, &PICTURE, &COLOR],
+    code: wgsl!("filter/color"),
+    vertex: "fs_fullscreen",
+    fragments: &["fs"],
+    uniform: "ColorUniform",
+};
+
+/// Every pass.
+pub static ALL: &[&ShaderSource] = &[&LAYER, &PICTURE_TO_NV12, &FILTER_COLOR];
+
+/// Compiled modules, by name. One per device; render thread only.
+#[derive(Debug, Default)]
+pub struct ShaderCache {
+    modules: HashMap<&'static str, wgpu::ShaderModule>,
+}
+
+impl ShaderCache {
+    /// The module of `source`, compiled at first use. Errors surface in the error scope around the pipeline.
+    pub fn get(&mut self, device: &wgpu::Device, source: &ShaderSource) -> &wgpu::ShaderModule {
+        self.modules.entry(source.name).or_insert_with(|| {
+            device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(source.name),
+                source: wgpu::ShaderSource::Wgsl(source.text().into()),
+            })
+        })
+    }
+}
+
+/// Size and member offsets of a uniform struct on the Rust side, to be compared with WGSL's.
+#[derive(Debug)]
+pub struct UniformLayout {
+    /// The struct's name, here and in WGSL.
+    pub name: &'static str,
+    /// Its size in bytes.
+    pub size: usize,
+    /// Member names and offsets in bytes, in order.
+    pub members: &'static [(&'static str, usize)],
+}
+
+/// A struct that goes to a shader as a uniform.
+pub trait Uniform: bytemuck::Pod {
+    /// Where its members lie.
+    const LAYOUT: UniformLayout;
+}
+
+/// Declares a uniform struct together with its [`UniformLayout`].
+macro_rules! uniform {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($(#[$field_meta:meta])* $field:ident: $ty:ty,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        $vis struct $name { $($(#[$field_meta])* $field: $ty,)* }
+
+        impl $crate::gpu::shader::Uniform for $name {
+            const LAYOUT: $crate::gpu::shader::UniformLayout = $crate::gpu::shader::UniformLayout {
+                name: stringify!($name),
+                size: size_of::<Self>(),
+                members: &[$((stringify!($field), std::mem::offset_of!($name, $field)),)*],
+            };
+        }
+    };
+}
+pub(crate) use uniform;

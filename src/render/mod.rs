@@ -4,24 +4,37 @@
 //! Colour: everything is composed in `Rgba8Unorm` on gamma-encoded values (what the filters of this field expect); the
 //! result is BT.709 limited-range NV12.
 
+mod compositor;
+mod convert;
 pub mod filter;
+mod geometry;
+mod plan;
 pub mod preview;
 pub mod scene;
+pub mod screenshot;
+mod stage;
+mod stats;
+pub mod still;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use parking_lot::Mutex;
 
 use crate::gpu::context::GpuContext;
+use crate::gpu::shader::{Uniform as _, UniformLayout};
 use crate::media::SourceId;
 use crate::media::slot::LatestSlot;
 use crate::media::time::{FrameRate, MediaClock};
 use crate::media::video::{Resolution, VideoFrame};
+use crate::stage::{StageExit, StageHandle, StartError, StopFlag};
+pub use plan::Plan;
 use preview::PreviewSink;
 use scene::Scene;
+use screenshot::ScreenshotCallback;
 
 /// What the renderer draws from now on; swapped as a whole, so that a tick never mixes two scenes.
 #[derive(Debug, Default)]
@@ -36,32 +49,43 @@ pub struct SceneState {
 
 /// Everything the render stage needs.
 pub struct RenderConfig {
+    /// Where to draw. Shared with a window or not, the stage never blocks on it.
     pub gpu: GpuContext,
+    /// The session's clock.
     pub clock: MediaClock,
+    /// Size of the picture; sides must be even (the encoder's chroma has half of them).
     pub resolution: Resolution,
+    /// Ticks per second.
     pub rate: FrameRate,
     /// Read once per tick.
     pub scene: Arc<ArcSwap<SceneState>>,
-    /// Where NV12 pictures go while an encoder runs (edge 3: bound 3; when full this tick's frame is skipped).
+    /// Where pictures go while an encoder runs (edge 3: bound 3; when full this tick's picture is skipped). NV12, or I420
+    /// where the source itself delivers what the encoder wants.
     pub encoder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    /// Where the composed picture goes besides.
     pub preview: PreviewSink,
     /// Called when the stage ends by itself (with the reason).
-    pub on_exit: Box<dyn FnOnce(&crate::stage::StageExit) + Send>,
+    pub on_exit: Box<dyn FnOnce(&StageExit) + Send>,
 }
 
 /// Figures of the render stage.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct RenderStats {
-    /// Ticks rendered.
+    /// Ticks with a picture for somebody.
     pub rendered: u64,
+    /// Ticks without anybody to show a picture to.
+    pub idle: u64,
+    /// Pictures for the encoder that repeat the one before, because nothing had changed.
+    pub repeated: u64,
     /// Ticks skipped because the stage came too late.
     pub lagged: u64,
     /// Pictures not handed to the encoder because its queue or the readback ring was full.
     pub skipped: u64,
-    /// Full-frame GPU passes of the last tick; 0 when the source's own pixels were passed on.
+    /// Full-frame GPU passes of the last tick; 0 when no pixel was touched or the picture was repeated.
     pub passes: u32,
-    /// Median and 99th percentile of the time in `queue.submit` over the last seconds, in microseconds.
+    /// Median time in `queue.submit` over the last seconds, in microseconds.
     pub submit_us_p50: u32,
+    /// 99th percentile of the same.
     pub submit_us_p99: u32,
     /// Median age of the main source's picture at its tick, in milliseconds (lip sync).
     pub source_age_ms: f32,
@@ -69,31 +93,100 @@ pub struct RenderStats {
     pub fps: f32,
 }
 
+/// Why pictures cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
+    /// The graphics device or driver refuses.
     #[error("the picture cannot be drawn: {0}")]
     Gpu(String),
+    /// A size that cannot be encoded.
+    #[error("a picture of {0} cannot be encoded: width and height must be even numbers")]
+    OddSize(Resolution),
+    /// The thread could not be started.
+    #[error("the picture cannot be drawn: {0}")]
+    Thread(String),
+    /// Screenshots are taken one at a time, and not while the device is being lost.
+    #[error("no screenshot could be taken at this moment: try again")]
+    Busy,
+}
+
+/// Layout of every uniform struct, for the test that compares them with the shaders.
+pub fn uniform_layouts() -> Vec<UniformLayout> {
+    vec![
+        crate::gpu::texture::PictureUniform::LAYOUT,
+        compositor::LayerUniform::LAYOUT,
+        compositor::Nv12Uniform::LAYOUT,
+        filter::color::ColorUniform::LAYOUT,
+    ]
 }
 
 /// The running render stage (thread `render`).
 #[derive(Debug)]
-pub struct RenderStage {}
+pub struct RenderStage {
+    handle: StageHandle,
+    stats: Arc<Mutex<RenderStats>>,
+    /// From any thread to the render thread; bound 1; when full the request is refused.
+    screenshots: Sender<ScreenshotCallback>,
+}
 
 impl RenderStage {
     /// Starts the thread; errors of pipeline creation come back from here.
-    pub fn start(_config: RenderConfig) -> Result<Self, RenderError> {
-        Ok(Self {})
+    pub fn start(mut config: RenderConfig) -> Result<Self, RenderError> {
+        let Resolution { width, height } = config.resolution;
+        if width % 2 + height % 2 > 0 || width * height == 0 {
+            return Err(RenderError::OddSize(config.resolution));
+        }
+        let stats = Arc::new(Mutex::new(RenderStats::default()));
+        let shared = Arc::clone(&stats);
+        let (screenshots, requests) = bounded(1);
+        let on_exit = std::mem::replace(&mut config.on_exit, Box::new(|_| {}));
+        let handle = crate::stage::spawn(
+            "render",
+            &StopFlag::new(),
+            move || stage::Stage::new(config, requests, shared),
+            stage::Stage::run,
+            move |exit| {
+                if *exit != StageExit::Finished {
+                    on_exit(exit);
+                }
+            },
+        )
+        .map_err(|error| match error {
+            StartError::Init(error) => error,
+            other => RenderError::Thread(other.to_string()),
+        })?;
+        Ok(Self {
+            handle,
+            stats,
+            screenshots,
+        })
     }
 
+    /// Figures as of the last tick.
     pub fn stats(&self) -> RenderStats {
-        RenderStats::default()
+        self.stats.lock().clone()
+    }
+
+    /// Asks for the composed picture of the next tick. `callback` gets it on the render thread within a few ticks (never,
+    /// if the stage ends before).
+    pub fn request_screenshot(&self, callback: ScreenshotCallback) -> Result<(), RenderError> {
+        self.screenshots
+            .try_send(callback)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => RenderError::Busy,
+                TrySendError::Disconnected(_) => {
+                    RenderError::Gpu("the render stage has ended".to_owned())
+                }
+            })
     }
 
     /// Asks the stage to stop, without waiting.
-    pub fn request_stop(&self) {}
+    pub fn request_stop(&self) {
+        self.handle.request_stop();
+    }
 
     /// Waits for its end; false when it is stuck and was left behind.
-    pub fn join_until(&self, _deadline: Instant) -> bool {
-        true
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.handle.join_until(deadline).is_some()
     }
 }

@@ -2,8 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+
+use crate::gpu::context::GpuContext;
+use crate::gpu::texture::{GpuFrame, TARGET_USAGE, TexturePool, texture_descriptor};
+use crate::media::time::MediaTime;
+use crate::media::video::Resolution;
 
 /// Where the composed picture goes besides the encoder.
 #[derive(Clone)]
@@ -20,11 +27,90 @@ pub struct PreviewTexture {
     /// The newest texture (`Rgba8Unorm`, composed size); replaced when the size changes.
     pub texture: ArcSwapOption<wgpu::Texture>,
     /// Grows when `texture` was replaced.
-    pub generation: std::sync::atomic::AtomicU32,
+    pub generation: AtomicU32,
     /// False while the window is hidden or minimised: the renderer then does no preview work.
-    pub visible: std::sync::atomic::AtomicBool,
+    pub visible: AtomicBool,
     /// Called after each submitted preview picture, from the render thread; must not block.
     pub waker: Box<dyn Fn() + Send + Sync>,
+}
+
+impl PreviewTexture {
+    /// Hidden, without a texture; `waker` is called after each submitted picture.
+    pub fn new(waker: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            texture: ArcSwapOption::empty(),
+            generation: AtomicU32::new(0),
+            visible: AtomicBool::new(false),
+            waker: Box::new(waker),
+        }
+    }
+}
+
+/// The render stage's side of the preview: when to draw, and into what. Render thread.
+pub(super) struct Preview {
+    sink: PreviewSink,
+    target: Option<GpuFrame>,
+    next: MediaTime,
+}
+
+impl Preview {
+    /// At most 30 pictures a second.
+    const INTERVAL: Duration = Duration::from_nanos(33_333_333);
+    /// Ticks are not cut to whole nanoseconds alike.
+    const SLACK: Duration = Duration::from_millis(2);
+
+    pub(super) fn new(sink: PreviewSink) -> Self {
+        Self {
+            sink,
+            target: None,
+            next: MediaTime::ZERO,
+        }
+    }
+
+    /// Somebody looks at the preview.
+    pub(super) fn is_visible(&self) -> bool {
+        match &self.sink {
+            PreviewSink::None => false,
+            PreviewSink::Texture(t) => t.visible.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A new picture may be drawn at `at`.
+    pub(super) fn is_due(&self, at: MediaTime) -> bool {
+        at + Self::SLACK >= self.next
+    }
+
+    /// What to draw into; made at the first use.
+    pub(super) fn target(
+        &mut self,
+        gpu: &GpuContext,
+        pool: &mut TexturePool,
+        size: Resolution,
+    ) -> Option<GpuFrame> {
+        let PreviewSink::Texture(shared) = &self.sink else {
+            return None;
+        };
+        if self.target.as_ref().is_none_or(|t| t.resolution() != size) {
+            let texture = gpu.device.create_texture(&texture_descriptor(
+                "preview",
+                size,
+                wgpu::TextureFormat::Rgba8Unorm,
+                TARGET_USAGE,
+            ));
+            self.target = Some(pool.wrap(&texture, MediaTime::ZERO));
+            shared.texture.store(Some(Arc::new(texture)));
+            shared.generation.fetch_add(1, Ordering::Release);
+        }
+        self.target.clone()
+    }
+
+    /// The picture of tick `at` was submitted.
+    pub(super) fn submitted(&mut self, at: MediaTime) {
+        self.next = at + Self::INTERVAL;
+        if let PreviewSink::Texture(shared) = &self.sink {
+            (shared.waker)();
+        }
+    }
 }
 
 impl fmt::Debug for PreviewTexture {

@@ -1,0 +1,59 @@
+// Group 0: a picture in whatever layout its source delivered, read as RGBA. So no pass is needed only to convert.
+// Prepended to: every pass that reads a picture. No entry points.
+
+// Layout of the planes; the numbers are those of `gpu::texture::PictureKind`.
+// 0 RGB (alpha ignored), 1 NV12, 2 I420, 3 YUYV, 4 RGBA (straight alpha)
+override PICTURE_KIND: u32 = 0u;
+// 1: one sample. 2: the mean of 2x2 samples spread over the output pixel, for pictures made much smaller.
+override PICTURE_TAPS: u32 = 1u;
+
+// Rows of the matrix from (luma, Cb, Cr, 1) as shares of 255 to RGB.
+struct PictureUniform {
+    red: vec4f,
+    green: vec4f,
+    blue: vec4f,
+}
+
+@group(0) @binding(0) var<uniform> picture: PictureUniform;
+@group(0) @binding(1) var picture_plane0: texture_2d<f32>;
+@group(0) @binding(2) var picture_plane1: texture_2d<f32>;
+@group(0) @binding(3) var picture_plane2: texture_2d<f32>;
+@group(0) @binding(4) var picture_sampler: sampler;
+
+fn picture_yuv(luma: f32, chroma: vec2f) -> vec4f {
+    let yuv = vec4f(luma, chroma, 1.0);
+    return vec4f(dot(picture.red, yuv), dot(picture.green, yuv), dot(picture.blue, yuv), 1.0);
+}
+
+// One sample at `uv` (0 to 1), straight alpha. YUV colours outside RGB are not cut here.
+fn picture_at(uv: vec2f) -> vec4f {
+    let first = textureSampleLevel(picture_plane0, picture_sampler, uv, 0.0);
+    if PICTURE_KIND == 0u {
+        return vec4f(first.rgb, 1.0);
+    }
+    if PICTURE_KIND == 1u {
+        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).rg);
+    }
+    if PICTURE_KIND == 2u {
+        let cb = textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).r;
+        let cr = textureSampleLevel(picture_plane2, picture_sampler, uv, 0.0).r;
+        return picture_yuv(first.r, vec2f(cb, cr));
+    }
+    if PICTURE_KIND == 3u {
+        // the same bytes twice: as pairs (luma first) and as groups of four (Y0 Cb Y1 Cr)
+        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).ga);
+    }
+    return first;
+}
+
+// The picture about `uv`; `step` is the size of one output pixel in uv, `low` and `high` bound where it is read.
+fn picture_sample(uv: vec2f, step: vec2f, low: vec2f, high: vec2f) -> vec4f {
+    if PICTURE_TAPS == 2u {
+        let q = step * 0.25;
+        let sum = picture_at(clamp(uv - q, low, high)) + picture_at(clamp(uv + q, low, high))
+            + picture_at(clamp(uv + vec2f(q.x, -q.y), low, high))
+            + picture_at(clamp(uv + vec2f(-q.x, q.y), low, high));
+        return sum * 0.25;
+    }
+    return picture_at(clamp(uv, low, high));
+}

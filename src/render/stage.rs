@@ -1,0 +1,385 @@
+//! The render thread: one tick after another by absolute deadlines, and between ticks a look at what came back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, TrySendError};
+use parking_lot::Mutex;
+
+use super::compositor::{Compositor, Job, nv12_texels};
+use super::convert::{nv12_planes, to_nv12};
+use super::plan::{Drawn, Plan, choose, drawn_layers, is_active};
+use super::preview::Preview;
+use super::screenshot::{Screenshot, ScreenshotCallback};
+use super::stats::{Rate, Window};
+use super::{RenderConfig, RenderError, RenderStats, SceneState};
+use crate::gpu::pass::{align_row, buffer_size};
+use crate::gpu::readback::{Readback, ReadbackRing};
+use crate::media::SourceId;
+use crate::media::pool::BufferPool;
+use crate::media::time::{MediaTime, Tick, Ticker};
+use crate::media::video::{ColorSpec, FrameData, VideoFrame};
+use crate::stage::StopFlag;
+
+/// How long to sleep between two looks at the readback ring: most pictures are back within a few milliseconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What a tick's picture is made of; equal keys mean an equal picture.
+#[derive(Clone)]
+struct PictureId {
+    /// Held, so that the address cannot be given to another state.
+    state: Arc<SceneState>,
+    layers: Vec<(SourceId, Option<(u64, MediaTime)>)>,
+}
+
+impl PartialEq for PictureId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state) && self.layers == other.layers
+    }
+}
+
+struct Pending {
+    pts: MediaTime,
+    id: PictureId,
+}
+
+/// The render thread's state.
+pub(super) struct Stage {
+    config: RenderConfig,
+    compositor: Compositor,
+    ring: ReadbackRing<Pending>,
+    shots: ReadbackRing<ScreenshotCallback>,
+    shot_requests: Receiver<ScreenshotCallback>,
+    preview: Preview,
+    preview_shows: Option<PictureId>,
+    /// What was drawn last, to notice a new one.
+    state: Option<Arc<SceneState>>,
+    /// The newest picture that was handed over, to be repeated while nothing changes.
+    newest: Option<(PictureId, FrameData)>,
+    last_pts: Option<MediaTime>,
+    sent: u64,
+    convert_pool: BufferPool,
+    submit_us: Window,
+    age_ns: Window,
+    rate: Rate,
+    stats: RenderStats,
+    shared: Arc<Mutex<RenderStats>>,
+}
+
+/// Works out what is wanted in a tick.
+struct Wanted {
+    encoder: bool,
+    preview: bool,
+    shot: Option<ScreenshotCallback>,
+}
+
+impl Stage {
+    pub(super) fn new(
+        config: RenderConfig,
+        shot_requests: Receiver<ScreenshotCallback>,
+        shared: Arc<Mutex<RenderStats>>,
+    ) -> Result<Self, RenderError> {
+        let output = config.resolution;
+        let gpu = &config.gpu;
+        let compositor =
+            Compositor::new(gpu, output).map_err(|e| RenderError::Gpu(e.to_string()))?;
+        let ring = ReadbackRing::new(
+            &gpu.device,
+            "nv12 readback",
+            buffer_size(nv12_texels(output)),
+        );
+        Ok(Self {
+            compositor,
+            ring,
+            // made when the first screenshot is asked for
+            shots: ReadbackRing::with_buffers(&gpu.device, "screenshot", 0, 0),
+            shot_requests,
+            preview: Preview::new(config.preview.clone()),
+            preview_shows: None,
+            state: None,
+            newest: None,
+            last_pts: None,
+            sent: 0,
+            convert_pool: BufferPool::new(5),
+            submit_us: Window::default(),
+            age_ns: Window::default(),
+            rate: Rate::default(),
+            stats: RenderStats::default(),
+            shared,
+            config,
+        })
+    }
+
+    /// Ticks until stopped or until the device is lost.
+    pub(super) fn run(mut self, stop: &StopFlag) -> Result<(), String> {
+        let clock = self.config.clock;
+        let mut ticker = Ticker::new(clock.now(), self.config.rate);
+        while !stop.sleep(clock.until(ticker.next_due())) {
+            let tick = ticker.advance(clock.now());
+            self.collect();
+            self.tick(tick).map_err(|e| e.to_string())?;
+            self.collect();
+            while self.is_waiting() && clock.now() + LOOK_AGAIN < ticker.next_due() {
+                if stop.sleep(LOOK_AGAIN) {
+                    return Ok(());
+                }
+                self.collect();
+            }
+            if let Some(reason) = self.config.gpu.lost() {
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.ring.in_flight() + self.shots.in_flight() > 0
+    }
+
+    fn tick(&mut self, tick: Tick) -> Result<(), RenderError> {
+        self.stats.lagged += tick.lagged;
+        self.stats.passes = 0;
+        let mut wanted = Wanted {
+            encoder: self.config.encoder.load().is_some(),
+            preview: self.preview.is_visible(),
+            shot: self.shot_requests.try_recv().ok(),
+        };
+        if !wanted.preview {
+            self.preview_shows = None;
+        }
+        if wanted.encoder || wanted.preview || wanted.shot.is_some() {
+            self.draw(tick.at, &mut wanted)?;
+            self.stats.rendered += 1;
+            self.rate.tick(tick.at);
+        } else {
+            self.stats.idle += 1;
+            self.newest = None;
+            self.age_ns.clear();
+        }
+        self.publish(tick.at);
+        Ok(())
+    }
+
+    fn draw(&mut self, at: MediaTime, wanted: &mut Wanted) -> Result<(), RenderError> {
+        let output = self.config.resolution;
+        let state = self.config.scene.load_full();
+        let drawn = drawn_layers(&state, output);
+        if let Some(frame) = drawn.iter().find_map(|d| d.frame.as_ref()) {
+            self.age_ns.push(at.nanos_since(frame.pts));
+        }
+        let id = PictureId {
+            layers: drawn.iter().map(Drawn::stamp).collect(),
+            state,
+        };
+        if self
+            .state
+            .as_ref()
+            .is_none_or(|old| !Arc::ptr_eq(old, &id.state))
+        {
+            self.forget_unused(&id.state);
+            self.state = Some(Arc::clone(&id.state));
+        }
+        wanted.preview &= self.preview_shows.as_ref() != Some(&id) && self.preview.is_due(at);
+        let mut nv12 = None;
+        if wanted.encoder {
+            if let Some((old, data)) = &self.newest
+                && *old == id
+            {
+                let data = data.clone();
+                self.stats.repeated += 1;
+                self.deliver(at, data);
+            } else {
+                nv12 = self.without_gpu(at, &id, &drawn);
+            }
+        }
+        if nv12.is_some() || wanted.preview || wanted.shot.is_some() {
+            self.submit(at, id, &drawn, nv12, wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the encoder's picture if no pass is needed for it; otherwise says by which plan it must be drawn.
+    fn without_gpu(&mut self, at: MediaTime, id: &PictureId, drawn: &[Drawn]) -> Option<Plan> {
+        let scene_filtered = is_active(&id.state.scene.filters);
+        let plan = choose(
+            self.config.resolution,
+            drawn,
+            scene_filtered,
+            self.config.gpu.is_software(),
+        );
+        let frame = drawn.first().and_then(|d| d.frame.as_ref());
+        let data = match (plan, frame) {
+            (Plan::Passthrough, Some(frame)) => frame.data.clone(),
+            (Plan::Convert, Some(frame)) => match to_nv12(&self.convert_pool, frame) {
+                Some(data) => data,
+                None => return Some(Plan::Direct),
+            },
+            (plan, _) => return Some(plan),
+        };
+        self.newest = Some((id.clone(), data.clone()));
+        self.deliver(at, data);
+        None
+    }
+
+    fn submit(
+        &mut self,
+        at: MediaTime,
+        id: PictureId,
+        drawn: &[Drawn],
+        nv12: Option<Plan>,
+        wanted: &mut Wanted,
+    ) -> Result<(), RenderError> {
+        let Self {
+            compositor,
+            config,
+            preview,
+            ..
+        } = self;
+        let preview = wanted
+            .preview
+            .then(|| preview.target(&config.gpu, compositor.pool(), config.resolution))
+            .flatten();
+        let buffer = nv12.and_then(|plan| Some((plan, self.ring.begin()?)));
+        let shot = wanted
+            .shot
+            .take()
+            .and_then(|callback| self.shot_buffer(callback));
+        let job = Job {
+            scene: &id.state.scene,
+            drawn,
+            nv12: buffer.as_ref().map(|(plan, buffer)| (*plan, buffer)),
+            preview: preview.clone(),
+            screenshot: shot.as_ref().map(|(buffer, _)| buffer),
+        };
+        let rendered = self.compositor.render(&job);
+        let submitted = match rendered {
+            Ok(submitted) => submitted,
+            Err(error) => {
+                if let Some((_, buffer)) = buffer {
+                    self.ring.cancel(buffer);
+                }
+                return Err(RenderError::Gpu(error.to_string()));
+            }
+        };
+        self.stats.passes = submitted.passes;
+        self.submit_us
+            .push(i64::try_from(submitted.submit.as_micros()).unwrap_or(i64::MAX));
+        if preview.is_some() {
+            self.preview.submitted(at);
+            self.preview_shows = Some(id.clone());
+        }
+        if let Some((buffer, callback)) = shot {
+            self.shots.submitted(buffer, callback);
+        }
+        if let Some((_, buffer)) = buffer {
+            self.ring.submitted(buffer, Pending { pts: at, id });
+        }
+        Ok(())
+    }
+
+    /// A buffer for a screenshot; answers `callback` if there is none.
+    fn shot_buffer(
+        &mut self,
+        callback: ScreenshotCallback,
+    ) -> Option<(wgpu::Buffer, ScreenshotCallback)> {
+        if self.shots.in_flight() > 0 {
+            callback(Err(RenderError::Busy));
+            return None;
+        }
+        // one that is used once in a while need not be kept
+        let device = &self.config.gpu.device;
+        self.shots = ReadbackRing::with_buffers(
+            device,
+            "screenshot",
+            buffer_size(self.config.resolution),
+            1,
+        );
+        Some((self.shots.begin()?, callback))
+    }
+
+    /// Hands over whatever came back from the GPU.
+    fn collect(&mut self) {
+        let output = self.config.resolution;
+        while let Some(Readback { data, tag }) = self.ring.poll() {
+            let Some(bytes) = data else {
+                self.stats.skipped += 1;
+                continue;
+            };
+            let stride = align_row(nv12_texels(output).width * 4) as usize;
+            let data = nv12_planes(&bytes, stride, output);
+            self.newest = Some((tag.id, data.clone()));
+            self.deliver(tag.pts, data);
+        }
+        while let Some(Readback {
+            data,
+            tag: callback,
+        }) = self.shots.poll()
+        {
+            let stride = align_row(output.width * 4) as usize;
+            callback(
+                data.map(|data| Screenshot {
+                    resolution: output,
+                    stride,
+                    data,
+                })
+                .ok_or(RenderError::Busy),
+            );
+        }
+    }
+
+    fn deliver(&mut self, pts: MediaTime, data: FrameData) {
+        let encoder = self.config.encoder.load();
+        let Some(encoder) = encoder.as_deref() else {
+            return;
+        };
+        // a picture that was drawn may come back after a later one that needed no drawing
+        if self.last_pts.is_some_and(|last| pts <= last) {
+            self.stats.skipped += 1;
+            return;
+        }
+        let frame = VideoFrame {
+            pts,
+            source: SourceId(0),
+            seq: self.sent,
+            resolution: self.config.resolution,
+            data,
+            color: ColorSpec::BT709_LIMITED,
+        };
+        match encoder.try_send(frame) {
+            Ok(()) => {
+                self.sent += 1;
+                self.last_pts = Some(pts);
+            }
+            Err(TrySendError::Full(_)) => self.stats.skipped += 1,
+            Err(TrySendError::Disconnected(_)) => {} // the encoder is going away; its slot is emptied soon
+        }
+    }
+
+    fn forget_unused(&mut self, state: &SceneState) {
+        let wanted: HashSet<SourceId> = state.layer_sources.iter().copied().collect();
+        self.compositor.forget_all_but(&wanted);
+    }
+
+    fn publish(&mut self, at: MediaTime) {
+        let micros = |us: i64| u32::try_from(us).unwrap_or(u32::MAX);
+        let [p50, p99] = self.submit_us.percentiles([50, 99]);
+        let [age] = self.age_ns.percentiles([50]);
+        let stats = &mut self.stats;
+        (stats.submit_us_p50, stats.submit_us_p99) = (micros(p50), micros(p99));
+        stats.source_age_ms = milliseconds(age);
+        stats.fps = self.rate.per_second(at);
+        let mut shared = self.shared.lock();
+        shared.clone_from(stats);
+        shared.skipped += self.ring.skipped();
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a display figure"
+)]
+fn milliseconds(ns: i64) -> f32 {
+    (ns as f64 / 1e6) as f32
+}

@@ -1,0 +1,132 @@
+//! One picture of a scene without the render thread and its clock: for tests, measurements and thumbnails. Waits for the
+//! GPU, so never on a device that a window uses.
+
+use std::time::{Duration, Instant};
+
+use super::compositor::{Compositor, Job, nv12_texels};
+use super::convert;
+use super::plan::{self, Drawn, Plan};
+use super::screenshot::Screenshot;
+use super::{RenderError, SceneState};
+use crate::gpu::context::GpuContext;
+use crate::gpu::pass::{align_row, buffer_size};
+use crate::gpu::readback::ReadbackRing;
+use crate::media::pool::BufferPool;
+use crate::media::video::{FrameData, Resolution};
+
+/// Draws stills of one size.
+pub struct Still {
+    gpu: GpuContext,
+    output: Resolution,
+    compositor: Compositor,
+    nv12: ReadbackRing<()>,
+    rgba: ReadbackRing<()>,
+    converted: BufferPool,
+}
+
+impl Still {
+    /// Software at its slowest takes well under a second.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// For pictures of `output` size.
+    pub fn new(gpu: &GpuContext, output: Resolution) -> Result<Self, RenderError> {
+        let device = &gpu.device;
+        let ring = |label, size| ReadbackRing::with_buffers(device, label, size, 1);
+        Ok(Self {
+            compositor: Compositor::new(gpu, output)
+                .map_err(|e| RenderError::Gpu(e.to_string()))?,
+            nv12: ring("still nv12", buffer_size(nv12_texels(output))),
+            rgba: ring("still rgba", buffer_size(output)),
+            converted: BufferPool::new(1),
+            gpu: gpu.clone(),
+            output,
+        })
+    }
+
+    /// The plan that the render stage would choose.
+    pub fn plan(&self, state: &SceneState) -> Plan {
+        self.choose(state, &plan::drawn_layers(state, self.output))
+    }
+
+    fn choose(&self, state: &SceneState, drawn: &[Drawn]) -> Plan {
+        let filtered = plan::is_active(&state.scene.filters);
+        plan::choose(self.output, drawn, filtered, self.gpu.is_software())
+    }
+
+    /// What the encoder would get, by the chosen plan or by `force` (which must be possible for the scene). Also the number
+    /// of full-frame passes.
+    pub fn encoder_picture(
+        &mut self,
+        state: &SceneState,
+        force: Option<Plan>,
+    ) -> Result<(FrameData, u32), RenderError> {
+        let drawn = plan::drawn_layers(state, self.output);
+        let plan = force.unwrap_or_else(|| self.choose(state, &drawn));
+        let frame = drawn.first().and_then(|d| d.frame.as_ref());
+        match (plan, frame) {
+            (Plan::Passthrough, Some(frame)) => return Ok((frame.data.clone(), 0)),
+            (Plan::Convert, Some(frame)) => {
+                return convert::to_nv12(&self.converted, frame)
+                    .map(|data| (data, 0))
+                    .ok_or_else(|| RenderError::Gpu("not a whole BGRA picture".to_owned()));
+            }
+            _ => {}
+        }
+        let buffer = self.nv12.begin().ok_or(RenderError::Busy)?;
+        let job = Job {
+            scene: &state.scene,
+            drawn: &drawn,
+            nv12: Some((plan, &buffer)),
+            preview: None,
+            screenshot: None,
+        };
+        let passes = run(&mut self.compositor, &job)?;
+        let bytes = wait(&mut self.nv12, buffer)?;
+        let stride = align_row(nv12_texels(self.output).width * 4) as usize;
+        Ok((convert::nv12_planes(&bytes, stride, self.output), passes))
+    }
+
+    /// The composed picture.
+    pub fn composed(&mut self, state: &SceneState) -> Result<Screenshot, RenderError> {
+        let drawn = plan::drawn_layers(state, self.output);
+        let buffer = self.rgba.begin().ok_or(RenderError::Busy)?;
+        let job = Job {
+            scene: &state.scene,
+            drawn: &drawn,
+            nv12: None,
+            preview: None,
+            screenshot: Some(&buffer),
+        };
+        run(&mut self.compositor, &job)?;
+        let data = wait(&mut self.rgba, buffer)?;
+        let stride = align_row(self.output.width * 4) as usize;
+        Ok(Screenshot {
+            resolution: self.output,
+            stride,
+            data,
+        })
+    }
+}
+
+fn run(compositor: &mut Compositor, job: &Job<'_>) -> Result<u32, RenderError> {
+    let submitted = compositor
+        .render(job)
+        .map_err(|e| RenderError::Gpu(e.to_string()))?;
+    Ok(submitted.passes)
+}
+
+fn wait(ring: &mut ReadbackRing<()>, buffer: wgpu::Buffer) -> Result<bytes::Bytes, RenderError> {
+    ring.submitted(buffer, ());
+    let deadline = Instant::now() + Still::PATIENCE;
+    loop {
+        if let Some(back) = ring.poll() {
+            return back
+                .data
+                .ok_or_else(|| RenderError::Gpu("the device was lost".to_owned()));
+        }
+        if Instant::now() > deadline {
+            return Err(RenderError::Gpu("the device does not answer".to_owned()));
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
