@@ -82,7 +82,10 @@ struct MuxedTrack {
 
 // SAFETY: the context, its I/O context and the packet are owned by this value alone and touched only through `&mut
 // self`; libavformat keeps no thread-local state for a muxer.
-#[expect(unsafe_code, reason = "libavformat has no safe muxer with a write callback")]
+#[expect(
+    unsafe_code,
+    reason = "libavformat has no safe muxer with a write callback"
+)]
 unsafe impl Send for Fmp4Muxer {}
 
 impl std::fmt::Debug for Fmp4Muxer {
@@ -270,12 +273,7 @@ impl Fmp4Muxer {
         // number of streams made.
         unsafe {
             let mut options = ptr::null_mut();
-            ffi::av_dict_set(
-                &raw mut options,
-                c"movflags".as_ptr(),
-                MOVFLAGS.as_ptr(),
-                0,
-            );
+            ffi::av_dict_set(&raw mut options, c"movflags".as_ptr(), MOVFLAGS.as_ptr(), 0);
             // An edit list would move the first packet to zero in players that obey it.
             ffi::av_dict_set(&raw mut options, c"use_editlist".as_ptr(), c"0".as_ptr(), 0);
             let code = ffi::avformat_write_header(self.context, &raw mut options);

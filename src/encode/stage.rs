@@ -153,15 +153,24 @@ impl VideoEncodeStage {
             Worker::run,
             move |exit| {
                 if let StageExit::Panicked(message) = exit {
-                    let error = EncodeError::Stage { name: "venc", reason: message.clone() };
+                    let error = EncodeError::Stage {
+                        name: "venc",
+                        reason: message.clone(),
+                    };
                     listener(EncoderEvent::Failed { error });
                 }
             },
         )
         .map_err(|e| match e {
             StartError::Init(e) => e,
-            StartError::Thread { source, .. } => EncodeError::Stage { name: "venc", reason: source.to_string() },
-            StartError::Panicked { message, .. } => EncodeError::Stage { name: "venc", reason: message },
+            StartError::Thread { source, .. } => EncodeError::Stage {
+                name: "venc",
+                reason: source.to_string(),
+            },
+            StartError::Panicked { message, .. } => EncodeError::Stage {
+                name: "venc",
+                reason: message,
+            },
         })?;
         Ok(Self {
             handle,

@@ -85,7 +85,16 @@ pub(super) fn audio(body: &Bytes) -> AudioBody {
 /// Codec parameters of an `AVCDecoderConfigurationRecord`; `None` when it is broken. Nominal rate and bitrate are not
 /// in it and are set to placeholders that the muxer does not read.
 pub(super) fn h264_parameters(avcc: &Bytes) -> Option<CodecParameters> {
-    let [1, _profile, _compatibility, _level, length_size, count, rest @ ..] = avcc.as_ref() else {
+    let [
+        1,
+        _profile,
+        _compatibility,
+        _level,
+        length_size,
+        count,
+        rest @ ..,
+    ] = avcc.as_ref()
+    else {
         return None;
     };
     // Browsers and our muxer's callers expect 4-byte NAL lengths; every known pusher uses them.
@@ -135,9 +144,7 @@ pub(super) fn aac_parameters(asc: &Bytes) -> Option<CodecParameters> {
 
 /// The visible picture size in a sequence parameter set (with its NAL header).
 fn sps_resolution(sps: &[u8]) -> Option<Resolution> {
-    const WITH_CHROMA: [u32; 13] = [
-        100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
-    ];
+    const WITH_CHROMA: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
     if sps.first()? & 0x1f != 7 {
         return None;
     }
@@ -199,9 +206,10 @@ fn sps_resolution(sps: &[u8]) -> Option<Resolution> {
     let width = width_mbs
         .checked_mul(16)?
         .checked_sub(left.checked_add(right)?.checked_mul(sub_width)?)?;
-    let height = height_units
-        .checked_mul(16 * field_factor)?
-        .checked_sub(top.checked_add(bottom)?.checked_mul(sub_height * field_factor)?)?;
+    let height = height_units.checked_mul(16 * field_factor)?.checked_sub(
+        top.checked_add(bottom)?
+            .checked_mul(sub_height * field_factor)?,
+    )?;
     ((16..=16_384).contains(&width) && (16..=16_384).contains(&height))
         .then_some(Resolution::new(width, height))
 }

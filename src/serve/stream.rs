@@ -176,9 +176,8 @@ impl Stream {
             Some(CodecParameters::H264 { resolution, .. }) => Some(*resolution),
             _ => None,
         };
-        let name = |p: Option<Arc<CodecParameters>>| {
-            p.and_then(|p| codec_string(&p)).unwrap_or_default()
-        };
+        let name =
+            |p: Option<Arc<CodecParameters>>| p.and_then(|p| codec_string(&p)).unwrap_or_default();
         let mp4 = state.mp4.as_ref().map(|m| &m.fragments);
         StreamStats {
             name: self.name.clone(),

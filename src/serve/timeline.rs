@@ -137,7 +137,10 @@ mod tests {
         assert_eq!(end.as_millis(), 5000 * 1024 / 48, "no drift");
         // A hole in the sound stays one.
         let placed = timeline.audio(5000 * 1024 / 48 + 500, 48_000);
-        assert_eq!(placed.dts.as_millis(), i64::from(5000_u32 * 1024 / 48 + 500));
+        assert_eq!(
+            placed.dts.as_millis(),
+            i64::from(5000_u32 * 1024 / 48 + 500)
+        );
     }
 
     #[test]
@@ -145,7 +148,10 @@ mod tests {
         let mut timeline = Timeline::new();
         let start = u32::MAX - 50;
         assert_eq!(timeline.video(start, 0).dts.as_millis(), 0);
-        assert_eq!(timeline.video(start.wrapping_add(100), 0).dts.as_millis(), 100);
+        assert_eq!(
+            timeline.video(start.wrapping_add(100), 0).dts.as_millis(),
+            100
+        );
         // Sound slightly older than the first picture is not placed before zero.
         let mut timeline = Timeline::new();
         timeline.video(1000, 0);

@@ -129,9 +129,7 @@ fn route(path: &str, hub: &Hub) -> Answer {
     let decoded = |name: &str| page::percent_decode(name).filter(|n| n.len() <= NAME_LIMIT);
     match area {
         "watch" => match decoded(name) {
-            Some(name) if !name.is_empty() => {
-                whole("text/html; charset=utf-8", page::watch(&name))
-            }
+            Some(name) if !name.is_empty() => whole("text/html; charset=utf-8", page::watch(&name)),
             _ => not_found(),
         },
         "stats" => match decoded(name) {
@@ -275,17 +273,28 @@ mod tests {
         assert!(!verdict(here, &[host, ("origin", "null")]));
         assert!(!verdict(
             here,
-            &[host, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")]
+            &[
+                host,
+                ("sec-fetch-site", "same-site"),
+                ("sec-fetch-mode", "no-cors")
+            ]
         ));
         assert!(verdict(
             here,
-            &[host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]
+            &[
+                host,
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate")
+            ]
         ));
         let everywhere = Ipv4Addr::UNSPECIFIED;
         assert!(verdict(everywhere, &[("host", "studio.local:8935")]));
         assert!(!verdict(
             everywhere,
-            &[("host", "studio.local:8935"), ("origin", "http://evil.example")]
+            &[
+                ("host", "studio.local:8935"),
+                ("origin", "http://evil.example")
+            ]
         ));
     }
 }

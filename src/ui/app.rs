@@ -1,8 +1,9 @@
 //! The application behind the window: reads the engine's status, drains its events, draws the panels, sends their
 //! commands. Runs on the main thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use eframe::egui::{self, Ui, ViewportCommand};
 
@@ -11,13 +12,11 @@ use super::panel::window_ui;
 use super::preview::PreviewView;
 use super::repaint::Pacer;
 use super::theme::color;
-use super::{SaveSettings, window_title};
+use super::{window_title, with_causes};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::engine::{Engine, EngineHandle};
-
-/// How long closing may take.
-const SHUTDOWN: Duration = Duration::from_secs(3);
+use crate::settings::file;
 
 /// The window's application.
 pub(super) struct App {
@@ -28,7 +27,7 @@ pub(super) struct App {
     draft: Draft,
     preview: PreviewView,
     pacer: Arc<Pacer>,
-    save: Option<SaveSettings>,
+    settings_path: Option<PathBuf>,
     /// Start the stream with the first status.
     go_live: bool,
     title: String,
@@ -40,7 +39,7 @@ pub(super) struct AppParts {
     pub(super) draft: Draft,
     pub(super) preview: PreviewView,
     pub(super) pacer: Arc<Pacer>,
-    pub(super) save: Option<SaveSettings>,
+    pub(super) settings_path: Option<PathBuf>,
     pub(super) go_live: bool,
 }
 
@@ -51,7 +50,7 @@ impl App {
             draft,
             preview,
             pacer,
-            save,
+            settings_path,
             go_live,
         } = parts;
         Self {
@@ -61,7 +60,7 @@ impl App {
             draft,
             preview,
             pacer,
-            save,
+            settings_path,
             go_live,
             title: String::new(),
         }
@@ -79,10 +78,10 @@ impl App {
             if self.handle.send(command).is_err() {
                 self.draft.not_answering(self.status.at);
             } else if settings_changed
-                && let Some(save) = &mut self.save
-                && let Err(reason) = save(&self.draft.settings)
+                && let Some(path) = &self.settings_path
+                && let Err(error) = file::save(&self.draft.settings, path)
             {
-                self.draft.save_failed(self.status.at, reason);
+                self.draft.save_failed(self.status.at, with_causes(&error));
             }
         }
     }
@@ -139,7 +138,7 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         if let Some(engine) = self.engine.take() {
             let started = Instant::now();
-            match engine.shutdown(SHUTDOWN) {
+            match engine.shutdown() {
                 Ok(()) => tracing::debug!(took = ?started.elapsed(), "engine ended"),
                 Err(left) => tracing::warn!(?left, "engine ended, but some stages were stuck"),
             }

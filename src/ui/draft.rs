@@ -18,7 +18,7 @@ use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
 use crate::render::scene::Layer;
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
 
 /// The preview's texture as egui knows it.
@@ -41,8 +41,8 @@ pub struct Draft {
     pub settings: Settings,
     /// Address field.
     pub address: String,
-    /// The address is none: said below the field.
-    pub address_wrong: bool,
+    /// Why the address is none: said below the field.
+    pub address_problem: Option<String>,
     /// Key field.
     pub key: String,
     /// The key was moved from the address into its own field.
@@ -81,7 +81,7 @@ impl Draft {
             language,
             chinese_font: true,
             address: settings.stream.url.clone(),
-            address_wrong: false,
+            address_problem: None,
             key: key.map(|k| k.expose().to_owned()).unwrap_or_default(),
             key_taken: false,
             key_shown: false,
@@ -165,21 +165,31 @@ impl Draft {
     /// Moves a key that stands in the address into its own field. Called when an address was pasted or is complete,
     /// not with each typed letter.
     pub fn split_address(&mut self) {
-        let address = self.address.trim();
-        self.address_wrong = !(address.is_empty() || has_scheme(address));
-        if let Ok(url) = RtmpUrl::parse(address, None)
-            && !url.key.is_empty()
-        {
-            url.key.expose().clone_into(&mut self.key);
-            self.address = url.tc_url();
-            self.key_taken = true;
+        self.address_problem = None;
+        if self.address.trim().is_empty() {
+            return;
+        }
+        match split_address(&self.address) {
+            Ok(SplitAddress { address, key }) => {
+                if let Some(key) = key {
+                    key.expose().clone_into(&mut self.key);
+                    self.address = address;
+                    self.key_taken = true;
+                }
+            }
+            Err(error) => self.address_problem = Some(error.to_string()),
         }
     }
 
     /// Goes live with what the fields say; the settings follow from them.
     pub fn go_live(&mut self, commands: &mut Vec<Command>) {
         self.split_address();
-        if self.address_wrong {
+        if self.address_problem.is_none() && !self.address.trim().is_empty() {
+            let key = StreamKey::new(self.key.trim());
+            let problem = RtmpUrl::parse(&self.address, Some(&key)).err();
+            self.address_problem = problem.map(|e| e.to_string());
+        }
+        if self.address_problem.is_some() {
             return;
         }
         self.messages.dismiss();
@@ -211,6 +221,17 @@ impl Draft {
         });
     }
 
+    /// The settings at the start could not be used.
+    pub fn settings_problem(&mut self, problem: String) {
+        self.messages.add(Message {
+            at: MediaTime::ZERO,
+            severity: Severity::Fatal,
+            subject: Subject::SettingsUnread,
+            detail: problem,
+            count: 1,
+        });
+    }
+
     /// The settings could not be written.
     pub fn save_failed(&mut self, at: MediaTime, reason: String) {
         self.messages.add(Message {
@@ -221,14 +242,6 @@ impl Draft {
             count: 1,
         });
     }
-}
-
-fn has_scheme(address: &str) -> bool {
-    ["rtmp://", "rtmps://"].iter().any(|scheme| {
-        address
-            .get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    })
 }
 
 /// A recording is being written.
@@ -336,10 +349,10 @@ mod tests {
         let mut commands = Vec::new();
         draft.address = "http://example.com/live".to_owned();
         draft.go_live(&mut commands);
-        assert!(draft.address_wrong && commands.is_empty());
+        assert!(draft.address_problem.is_some() && commands.is_empty());
         draft.address.clear();
         draft.go_live(&mut commands);
-        assert!(!draft.address_wrong);
+        assert_eq!(draft.address_problem, None);
         assert!(matches!(
             commands[..],
             [

@@ -16,6 +16,8 @@ pub enum Subject {
     NotAnswering,
     /// The settings file cannot be written.
     SaveFailed,
+    /// The settings file was not understood at the start.
+    SettingsUnread,
 }
 
 impl Subject {
@@ -24,6 +26,7 @@ impl Subject {
         match self {
             Self::NotAnswering => t.not_answering,
             Self::SaveFailed => t.save_failed,
+            Self::SettingsUnread => t.settings_unread,
             Self::Engine(kind) => match kind {
                 EventKind::SourceUp { .. } => t.ev_source_up,
                 EventKind::SourceLost { .. } => t.ev_source_lost,

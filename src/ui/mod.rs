@@ -28,10 +28,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use eframe::egui;
+use eframe::egui_wgpu::WgpuSetupCreateNew;
 
 use crate::engine::status::{EngineState, Status};
 use crate::engine::{Engine, EngineConfig};
-use crate::gpu::context::GpuContext;
+use crate::gpu::context::{self, GpuContext};
 use crate::render::preview::{PreviewSink, PreviewTexture};
 use crate::rtmp::url::StreamKey;
 use crate::settings::Settings;
@@ -42,32 +43,21 @@ use preview::PreviewView;
 use repaint::Pacer;
 use text::{Language, Text};
 
-/// Writes the settings where they are kept; the error is a reason in words. Called on the main thread after a change.
-pub type SaveSettings = Box<dyn FnMut(&Settings) -> Result<(), String>>;
-
 /// How the window starts.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct RunOptions {
     /// The show.
     pub settings: Settings,
+    /// Where settings are kept; without it they end with the window.
+    pub settings_path: Option<PathBuf>,
+    /// Why the settings there could not be used, in words. The file is kept aside when they are saved.
+    pub settings_problem: Option<String>,
     /// The stream key, when one was given.
     pub key: Option<StreamKey>,
-    /// Keeps settings; without it they end with the window.
-    pub save: Option<SaveSettings>,
     /// The window's language; the system's when absent.
     pub language: Option<Language>,
     /// Go live at once.
     pub go_live: bool,
-    /// Shown as the first message: what was wrong with the settings file, for example.
-    pub notice: Option<String>,
-}
-
-impl std::fmt::Debug for RunOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunOptions")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Why the window did not open, or went away.
@@ -132,10 +122,22 @@ fn native_options() -> eframe::NativeOptions {
     eframe::NativeOptions {
         viewport,
         renderer: eframe::Renderer::Wgpu,
+        wgpu_options: wgpu_options(),
         // Ours asks for Chinese glyphs in every locale: theme::system_fonts.
         system_font_fallback: false,
         // No gradients here, and software rendering pays for it with each pixel.
         dithering: false,
+        ..Default::default()
+    }
+}
+
+/// Adapter and device are chosen by our own functions, so that limits and features are those of a run without a window.
+fn wgpu_options() -> eframe::egui_wgpu::WgpuConfiguration {
+    let mut setup = WgpuSetupCreateNew::without_display_handle(); // eframe fills it in
+    setup.native_adapter_selector = Some(Arc::new(context::select_adapter));
+    setup.device_descriptor = Arc::new(context::device_descriptor);
+    eframe::egui_wgpu::WgpuConfiguration {
+        wgpu_setup: setup.into(),
         ..Default::default()
     }
 }
@@ -177,12 +179,15 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
     let mut draft = Draft::new(options.settings, options.key.as_ref(), language);
     draft.chinese_font = chinese_font;
     draft.recordings = recordings_folder();
+    if let Some(problem) = options.settings_problem {
+        draft.settings_problem(problem);
+    }
     Ok(App::new(AppParts {
         engine,
         draft,
         preview: PreviewView::new(target, renderer),
         pacer,
-        save: options.save,
+        settings_path: options.settings_path,
         go_live: options.go_live,
     }))
 }

@@ -131,7 +131,6 @@ texts! {
     address: "Address", "推流地址";
     address_hint: "rtmp://…  (empty: this computer)", "rtmp://…（留空：本机）";
     address_builtin: "No address: the stream goes to the watch page on this computer.", "未填地址：推送到本机的观看页面。";
-    address_bad: "The address must begin with rtmp://", "地址必须以 rtmp:// 开头";
     key: "Stream key", "推流密钥";
     key_hint: "From your streaming service", "由直播平台提供";
     key_reveal: "Hold to show the key", "按住显示密钥";
@@ -197,7 +196,7 @@ texts! {
     not_answering: "The engine is not answering", "引擎没有响应";
     not_answering_do: "The last click had no effect. If this stays, close and start Kaibo again.", "刚才的操作没有生效。若一直如此，请关闭并重新启动。";
     save_failed: "Settings could not be saved", "设置无法保存";
-    engine_gone: "The engine stopped", "引擎已停止";
+    settings_unread: "Started with default settings", "已使用默认设置启动";
 }
 
 #[cfg(test)]

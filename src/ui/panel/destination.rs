@@ -32,7 +32,7 @@ fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
     let response = ui.add(field).labelled_by(label.id);
     if response.changed() {
         draft.key_taken = false;
-        draft.address_wrong = false;
+        draft.address_problem = None;
     }
     // More than one letter at once is a paste; a typed key stays in sight until the address is complete.
     let pasted = response.changed() && draft.address.len() > before + 4;
@@ -42,8 +42,8 @@ fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
     if !editable {
         return; // nothing to advise on now
     }
-    if draft.address_wrong {
-        colored_hint_ui(ui, t.address_bad, color::BAD);
+    if let Some(problem) = &draft.address_problem {
+        colored_hint_ui(ui, problem, color::BAD);
     } else if draft.address.trim().is_empty() {
         hint_ui(ui, t.address_builtin);
     } else if draft.key_taken {
@@ -75,7 +75,12 @@ fn watch_ui(url: &str, draft: &Draft, ui: &mut Ui) {
     surface(color::FIELD).show(ui, |ui| {
         ui.set_width(ui.available_width());
         label_ui(ui, t.watch);
-        ui.add(eframe::egui::Label::new(RichText::new(url).color(color::FOCUS)).truncate());
+        ui.add(
+            eframe::egui::Label::new(
+                RichText::new(url.trim_start_matches("http://")).color(color::FOCUS),
+            )
+            .truncate(),
+        );
         ui.horizontal(|ui| {
             if ui.add(Button::new(t.watch_open)).clicked() {
                 ui.ctx().open_url(OpenUrl::new_tab(url));

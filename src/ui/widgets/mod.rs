@@ -23,6 +23,7 @@ pub fn section_ui(ui: &mut Ui, title: &str) {
 
 /// A group's heading with a small action at its right end. Returns whether that was clicked.
 pub fn section_with_action_ui(ui: &mut Ui, title: &str, action: &str) -> bool {
+    ui.spacing_mut().interact_size.y = 18.0;
     ui.horizontal(|ui| {
         section_ui(ui, title);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
