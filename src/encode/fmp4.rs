@@ -67,8 +67,8 @@ pub fn codec_string(parameters: &CodecParameters) -> Option<String> {
 pub struct Fmp4Muxer {
     context: *mut ffi::AVFormatContext,
     packet: *mut ffi::AVPacket,
-    /// Where FFmpeg's writes land. Boxed: FFmpeg keeps its address.
-    written: Box<Vec<u8>>,
+    /// Where FFmpeg's writes land: from `Box::into_raw`, because FFmpeg keeps the address.
+    written: *mut Vec<u8>,
     tracks: Vec<MuxedTrack>,
 }
 
@@ -119,8 +119,8 @@ unsafe extern "C" fn append<P: BytePointer>(opaque: *mut c_void, data: P, len: c
     let Ok(size) = usize::try_from(len) else {
         return ffi::AVERROR_EXTERNAL;
     };
-    // SAFETY: `opaque` is the address of the boxed Vec of the muxer that owns this I/O context; the muxer makes no
-    // reference to it while a call into FFmpeg runs. `data` holds `len` bytes for the length of this call.
+    // SAFETY: `opaque` is the Vec of the muxer that owns this I/O context; the muxer makes no reference to it while a
+    // call into FFmpeg runs. `data` holds `len` bytes for the length of this call.
     let (written, data) = unsafe {
         (
             &mut *opaque.cast::<Vec<u8>>(),
@@ -162,7 +162,7 @@ impl Fmp4Muxer {
         let mut muxer = Self {
             context: ptr::null_mut(),
             packet: ptr::null_mut(),
-            written: Box::default(),
+            written: Box::into_raw(Box::default()),
             tracks: Vec::new(),
         };
         #[expect(unsafe_code, reason = "libavformat")]
@@ -189,7 +189,7 @@ impl Fmp4Muxer {
                 buffer.cast(),
                 c_int::try_from(IO_BUFFER).expect("a small constant"),
                 1,
-                ptr::from_mut::<Vec<u8>>(muxer.written.as_mut()).cast(),
+                muxer.written.cast(),
                 None,
                 Some(append::<_>),
                 None,
@@ -356,11 +356,12 @@ impl Fmp4Muxer {
 
     fn take_written(&mut self) -> Bytes {
         #[expect(unsafe_code, reason = "libavformat")]
-        // SAFETY: `pb` was set when the muxer was opened and lives until `Drop`.
+        // SAFETY: `pb` was set when the muxer was opened and lives until `Drop`, as does `written`; after the call no
+        // FFmpeg function runs that could write to it.
         unsafe {
             ffi::avio_flush((*self.context).pb);
+            Bytes::from(std::mem::take(&mut *self.written))
         }
-        Bytes::from(std::mem::take(self.written.as_mut()))
     }
 }
 
@@ -380,6 +381,7 @@ impl Drop for Fmp4Muxer {
                     ffi::avio_context_free(&raw mut io);
                 }
             }
+            drop(Box::from_raw(self.written));
         }
     }
 }

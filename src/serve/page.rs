@@ -93,7 +93,11 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
-            let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+            let digit = |b: u8| {
+                char::from(b)
+                    .to_digit(16)
+                    .and_then(|d| u8::try_from(d).ok())
+            };
             out.push(digit(bytes.next()?)? << 4 | digit(bytes.next()?)?);
         } else {
             out.push(byte);

@@ -225,7 +225,7 @@ impl Publication {
     }
 
     /// Takes `onMetaData` (the body begins with that name).
-    pub(super) fn metadata(&mut self, body: Bytes, now: Instant) {
+    pub(super) fn metadata(&self, body: Bytes, now: Instant) {
         let tag = FlvTag {
             kind: TagKind::Script,
             timestamp_ms: 0,
