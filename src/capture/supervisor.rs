@@ -2,7 +2,7 @@
 //!
 //! In: a [`SourceSpec`] or [`AudioSpec`]. Out: the newest frame in a slot, [`SourceEvent`]s to the engine, figures.
 //! Threads: `vsrc-<id>` for a picture source, `asrc-<id>` for a sound source. What to do after a failure is decided in
-//! [`retry`], without a clock and without a device.
+//! `retry.rs`, without a clock and without a device.
 
 mod retry;
 #[cfg(test)]
@@ -112,7 +112,7 @@ impl SourceHandle {
         mut open: O,
     ) -> Self
     where
-        O: FnMut(&SourceContext) -> Result<Box<dyn VideoSource>, SourceError> + Send + 'static,
+        O: FnMut(&SourceContext) -> OpenedVideo + Send + 'static,
     {
         let thread = format!("vsrc-{}", cx.id);
         Self::start(thread, name, cx, listener, timing, move |run, stop| {
@@ -128,9 +128,7 @@ impl SourceHandle {
         mut open: O,
     ) -> Self
     where
-        O: FnMut(&SourceContext) -> Result<Option<Box<dyn AudioSource>>, SourceError>
-            + Send
-            + 'static,
+        O: FnMut(&SourceContext) -> OpenedAudio + Send + 'static,
     {
         let thread = format!("asrc-{}", cx.id);
         Self::start(thread, name, cx, listener, timing, move |run, stop| {
@@ -227,6 +225,9 @@ impl SourceHandle {
     }
 }
 
+type OpenedVideo = Result<Box<dyn VideoSource>, SourceError>;
+type OpenedAudio = Result<Option<Box<dyn AudioSource>>, SourceError>;
+
 /// How an attempt ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -307,7 +308,7 @@ impl Run {
     /// Opens a picture source and takes its frames until it fails, ends, or we are to stop.
     fn video(
         &mut self,
-        open: &mut dyn FnMut(&SourceContext) -> Result<Box<dyn VideoSource>, SourceError>,
+        open: &mut dyn FnMut(&SourceContext) -> OpenedVideo,
         stop: &StopFlag,
     ) -> Result<End, SourceError> {
         let mut source = open(&self.cx)?;
@@ -341,7 +342,7 @@ impl Run {
     /// Opens a sound source and asks it how it is until it fails or we are to stop.
     fn audio(
         &mut self,
-        open: &mut dyn FnMut(&SourceContext) -> Result<Option<Box<dyn AudioSource>>, SourceError>,
+        open: &mut dyn FnMut(&SourceContext) -> OpenedAudio,
         stop: &StopFlag,
     ) -> Result<End, SourceError> {
         let Some(mut source) = open(&self.cx)? else {

@@ -2,7 +2,7 @@
 //! as a [barcode], and a white band that flashes with a beep each second of the monotonic clock.
 //!
 //! In: the session's clock, rate and picture size. Out: NV12 pictures (BT.709, limited range) captured
-//! [a little before](super::pacing) the renderer's tick, whose `pts` is the tick they were due at and also what the
+//! 3 ms before the renderer's tick, whose `pts` is the tick they were due at and also what the
 //! barcode and the clock show; and 48 kHz stereo sound, made a little ahead of time. Runs on the source's thread.
 //!
 //! For instruments: the barcode's layout is in [`barcode`], the flash is the band [`flash_area`] for [`FLASH`], the

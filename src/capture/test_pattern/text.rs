@@ -149,7 +149,7 @@ mod tests {
             name.width,
             name.height
         );
-        assert!(name.data.iter().any(|&v| v == 255));
+        assert!(name.data.contains(&255));
     }
 
     #[test]

@@ -1,0 +1,476 @@
+//! Screen capture from a real X server (Xvfb): pixels, size, pace, pointer, resize, and a server that goes away.
+//!
+//! Needs the program `Xvfb`. Where it is missing these tests fail if the variable `CI` is set, and are skipped with a
+//! printed reason otherwise.
+#![cfg(all(target_os = "linux", feature = "screen-x11"))]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kaibo::capture::screen::ScreenSettings;
+use kaibo::capture::supervisor::{SourceEvent, SourceHandle};
+use kaibo::capture::{SourceContext, SourceError, SourceSpec, VideoSource, open_video};
+use kaibo::media::SourceId;
+use kaibo::media::time::{FrameRate, MediaClock};
+use kaibo::media::video::{FrameData, Resolution, VideoFrame};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::randr::{ConnectionExt as _, Rotation};
+use x11rb::protocol::xproto::{
+    ChangeGCAux, ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Rectangle,
+    SubwindowMode, Window,
+};
+use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
+
+const SIZE: Resolution = Resolution::new(640, 360);
+const GROUND: u32 = 0x33_66_99;
+const RED: u32 = 0xff_00_00;
+const GREEN: [u8; 3] = [0, 0xff, 0];
+
+/// An X server of our own, ended when dropped.
+struct Xvfb {
+    server: Child,
+    display: String,
+}
+
+impl Xvfb {
+    /// `None` (with a reason printed) where there is no Xvfb and this is no CI.
+    fn start(screen: &str, more: &[&str]) -> Option<Self> {
+        let started = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-noreset", "-screen", "0", screen])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut server = match started {
+            Ok(server) => server,
+            Err(e) => {
+                assert!(std::env::var_os("CI").is_none(), "Xvfb: {e}; install xvfb");
+                println!("skipped: Xvfb: {e}; install xvfb");
+                return None;
+            }
+        };
+        let mut number = String::new();
+        let mut out = BufReader::new(server.stdout.take().unwrap());
+        out.read_line(&mut number).unwrap();
+        let display = format!(":{}", number.trim());
+        assert!(display.len() > 1, "Xvfb ended at once: {:?}", server.wait());
+        Some(Self { server, display })
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.server.id();
+        // the shell's own kill: the program is not everywhere
+        let kill = format!("kill -s {name} {pid}");
+        let done = Command::new("sh").args(["-c", &kill]).status();
+        assert!(done.unwrap().success());
+    }
+}
+
+impl Drop for Xvfb {
+    fn drop(&mut self) {
+        self.server.kill().ok(); // may be gone already
+        self.server.wait().ok();
+    }
+}
+
+/// Another client, which draws.
+struct Painter {
+    connection: RustConnection,
+    root: Window,
+}
+
+impl Painter {
+    fn new(xvfb: &Xvfb) -> Self {
+        let (connection, screen) = x11rb::connect(Some(&xvfb.display)).unwrap();
+        let root = connection.setup().roots[screen].root;
+        Self { connection, root }
+    }
+
+    /// The whole screen in one colour.
+    fn ground(&self, color: u32) {
+        let pixel = ChangeWindowAttributesAux::new().background_pixel(color);
+        self.connection
+            .change_window_attributes(self.root, &pixel)
+            .unwrap();
+        self.connection
+            .clear_area(false, self.root, 0, 0, 0, 0)
+            .unwrap();
+        self.connection.sync().unwrap();
+    }
+
+    fn rectangle(&self, color: u32, x: i16, y: i16, width: u16, height: u16) {
+        let gc = self.connection.generate_id().unwrap();
+        self.connection
+            .create_gc(gc, self.root, &CreateGCAux::new().foreground(color))
+            .unwrap();
+        let through = ChangeGCAux::new().subwindow_mode(SubwindowMode::INCLUDE_INFERIORS);
+        self.connection.change_gc(gc, &through).unwrap();
+        let area = Rectangle {
+            x,
+            y,
+            width,
+            height,
+        };
+        self.connection
+            .poly_fill_rectangle(self.root, gc, &[area])
+            .unwrap();
+        self.connection.sync().unwrap();
+    }
+
+    /// A pointer that is a green square of 8 pixels with its hot spot at (2, 3).
+    fn green_pointer(&self) {
+        let c = &self.connection;
+        let shape = c.generate_id().unwrap();
+        c.create_pixmap(1, shape, self.root, 8, 8).unwrap();
+        let gc = c.generate_id().unwrap();
+        c.create_gc(gc, shape, &CreateGCAux::new().foreground(1))
+            .unwrap();
+        let all = Rectangle {
+            x: 0,
+            y: 0,
+            width: 8,
+            height: 8,
+        };
+        c.poly_fill_rectangle(shape, gc, &[all]).unwrap();
+        let cursor = c.generate_id().unwrap();
+        c.create_cursor(cursor, shape, shape, 0, 0xffff, 0, 0, 0, 0, 2, 3)
+            .unwrap();
+        let attributes = ChangeWindowAttributesAux::new().cursor(cursor);
+        c.change_window_attributes(self.root, &attributes).unwrap();
+        c.sync().unwrap();
+    }
+
+    fn point_at(&self, x: i16, y: i16) {
+        self.connection
+            .warp_pointer(x11rb::NONE, self.root, 0, 0, 0, 0, x, y)
+            .unwrap();
+        self.connection.sync().unwrap();
+    }
+
+    /// Makes the screen smaller, as a change of resolution does.
+    fn resize(&self, width: u16, height: u16) {
+        let c = &self.connection;
+        let resources = c.randr_get_screen_resources(self.root).unwrap();
+        let resources = resources.reply().unwrap();
+        for crtc in resources.crtcs {
+            // it shows the old size and would not fit
+            let off = c.randr_set_crtc_config(
+                crtc,
+                x11rb::CURRENT_TIME,
+                resources.config_timestamp,
+                0,
+                0,
+                x11rb::NONE,
+                Rotation::ROTATE0,
+                &[],
+            );
+            off.unwrap().reply().unwrap();
+        }
+        c.randr_set_screen_size(self.root, width, height, 100, 100)
+            .unwrap()
+            .check()
+            .unwrap();
+    }
+}
+
+fn context() -> SourceContext {
+    SourceContext {
+        id: SourceId(4),
+        clock: MediaClock::start(),
+        rate: FrameRate::FPS_30,
+        resolution: Resolution::HD,
+        taps: crossbeam_channel::bounded(1).0,
+    }
+}
+
+fn spec(display: &str, cursor: bool) -> SourceSpec {
+    SourceSpec::Screen(ScreenSettings {
+        display: Some(display.to_owned()),
+        cursor,
+    })
+}
+
+fn open(display: &str, cursor: bool) -> Result<Box<dyn VideoSource>, SourceError> {
+    open_video(&spec(display, cursor), &context())
+}
+
+fn grab(source: &mut dyn VideoSource) -> VideoFrame {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Some(frame) = source.next(Duration::from_millis(100)).unwrap() {
+            return frame;
+        }
+    }
+    panic!("no frame within 10 s");
+}
+
+/// Blue, green, red of a pixel.
+fn pixel(frame: &VideoFrame, x: usize, y: usize) -> [u8; 3] {
+    let FrameData::Bgra(plane) = &frame.data else {
+        panic!("{:?}", frame.data.format());
+    };
+    let at = y * plane.stride + x * 4;
+    plane.data[at..at + 3].try_into().unwrap()
+}
+
+fn bgr(color: u32) -> [u8; 3] {
+    let [b, g, r, _] = color.to_le_bytes();
+    [b, g, r]
+}
+
+/// Pixels that have this colour, as columns and rows from first to last, and their number.
+fn extent(frame: &VideoFrame, color: [u8; 3]) -> (Vec<usize>, Vec<usize>, usize) {
+    let (mut xs, mut ys) = (Vec::new(), Vec::new());
+    for y in 0..frame.resolution.height as usize {
+        for x in 0..frame.resolution.width as usize {
+            if pixel(frame, x, y) == color {
+                xs.push(x);
+                ys.push(y);
+            }
+        }
+    }
+    let ends = |v: &[usize]| {
+        v.iter()
+            .min()
+            .into_iter()
+            .chain(v.iter().max())
+            .copied()
+            .collect()
+    };
+    (ends(&xs), ends(&ys), xs.len())
+}
+
+#[test]
+fn a_screen_is_grabbed_whole_and_pixel_for_pixel() {
+    // with shared memory, without the extension, and through a network socket
+    for (more, host, how) in [
+        (&[][..], "", "640x360, 30 fps, BGRA, shared memory"),
+        (
+            &["-extension", "MIT-SHM"][..],
+            "",
+            "640x360, 30 fps, BGRA, slow: no shared memory",
+        ),
+        (
+            &["-listen", "tcp", "-ac"][..],
+            "127.0.0.1",
+            "640x360, 30 fps, BGRA, slow: no shared memory",
+        ),
+    ] {
+        let Some(xvfb) = Xvfb::start("640x360x24", more) else {
+            return;
+        };
+        let painter = Painter::new(&xvfb);
+        painter.ground(GROUND);
+        painter.rectangle(RED, 100, 50, 40, 30);
+        let mut source = open(&format!("{host}{}", xvfb.display), false).unwrap();
+        let frame = grab(&mut *source);
+        assert_eq!(source.describe(), how);
+        assert_eq!((frame.resolution, frame.source), (SIZE, SourceId(4)));
+        let red = extent(&frame, bgr(RED));
+        assert_eq!(red, (vec![100, 139], vec![50, 79], 40 * 30), "{how}");
+        let ground = extent(&frame, bgr(GROUND));
+        assert_eq!(ground, (vec![0, 639], vec![0, 359], 640 * 360 - 1200));
+
+        // a frame that somebody keeps does not change any more
+        painter.ground(RED);
+        let later = grab(&mut *source);
+        assert_eq!(extent(&later, bgr(RED)).2, 640 * 360);
+        assert_eq!(extent(&frame, bgr(RED)).2, 1200);
+        let held: Vec<_> = (0..8)
+            .map(|_| source.next(Duration::from_millis(100)))
+            .collect();
+        let frames = held.iter().filter(|f| matches!(f, Ok(Some(_)))).count();
+        assert!(held.iter().all(Result::is_ok) && frames >= 3, "{frames}");
+        drop((held, frame, later));
+        grab(&mut *source);
+    }
+}
+
+#[test]
+fn frames_come_at_the_rate_with_stamps_of_their_own() {
+    let Some(xvfb) = Xvfb::start("1280x720x24", &[]) else {
+        return;
+    };
+    let mut source = open(&xvfb.display, true).unwrap();
+    let frames: Vec<_> = (0..15)
+        .map(|_| {
+            let f = grab(&mut *source);
+            (f.pts, f.seq)
+        })
+        .collect();
+    let mut gaps: Vec<i64> = frames
+        .windows(2)
+        .map(|w| w[1].0.nanos_since(w[0].0))
+        .collect();
+    assert!(gaps.iter().all(|g| *g > 0) && frames.windows(2).all(|w| w[0].1 < w[1].1));
+    gaps.sort_unstable();
+    // the median, because a busy computer may miss a tick now and then
+    assert!((28_000_000..39_000_000).contains(&gaps[7]), "{gaps:?}");
+}
+
+#[test]
+fn the_pointer_is_drawn_where_it_points() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let painter = Painter::new(&xvfb);
+    painter.ground(GROUND);
+    painter.green_pointer();
+    painter.point_at(200, 100);
+    let (mut with, mut without) = (
+        open(&xvfb.display, true).unwrap(),
+        open(&xvfb.display, false).unwrap(),
+    );
+    let green = |source: &mut dyn VideoSource| extent(&grab(source), GREEN);
+    assert_eq!(green(&mut *with), (vec![198, 205], vec![97, 104], 64));
+    assert_eq!(green(&mut *without).2, 0);
+    // over the edge of the screen, and nothing is left where it was
+    painter.point_at(639, 359);
+    assert_eq!(green(&mut *with), (vec![637, 639], vec![356, 359], 12));
+    painter.point_at(0, 0);
+    assert_eq!(green(&mut *with), (vec![0, 5], vec![0, 4], 30));
+}
+
+#[test]
+fn a_change_of_size_goes_on_with_the_new_one() {
+    for more in [&[][..], &["-extension", "MIT-SHM"][..]] {
+        let Some(xvfb) = Xvfb::start("640x360x24", more) else {
+            return;
+        };
+        let painter = Painter::new(&xvfb);
+        painter.ground(GROUND);
+        let mut source = open(&xvfb.display, false).unwrap();
+        let before = grab(&mut *source);
+        assert_eq!(before.resolution, SIZE);
+        painter.resize(400, 222);
+        let after = (0..100)
+            .map(|_| grab(&mut *source))
+            .find(|f| f.resolution != SIZE)
+            .expect("the new size comes");
+        assert_eq!(after.resolution, Resolution::new(400, 222));
+        assert_eq!(extent(&after, bgr(GROUND)).2, 400 * 222);
+        assert!(source.describe().starts_with("400x222, "));
+        assert_eq!(extent(&before, bgr(GROUND)).2, 640 * 360, "still readable");
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_is_lost_at_once() {
+    let Some(mut xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let (tx, events) = crossbeam_channel::bounded(8);
+    let listener = Arc::new(move |event| tx.send(event).unwrap());
+    let handle = SourceHandle::start_video(spec(&xvfb.display, true), context(), listener);
+    let up = events.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(matches!(up, SourceEvent::Up { .. }), "{up:?}");
+    assert_eq!(handle.stats().resolution, Some(SIZE));
+    xvfb.server.kill().unwrap();
+    xvfb.server.wait().unwrap();
+    let down = events.recv_timeout(Duration::from_secs(1)).unwrap();
+    let SourceEvent::Down { error, retrying } = down else {
+        panic!("{down:?}");
+    };
+    assert!(
+        retrying && matches!(error, SourceError::Lost { .. }),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("screen {} went away", xvfb.display))
+    );
+    handle.request_stop();
+    assert!(handle.join_until(Instant::now() + Duration::from_millis(500)));
+}
+
+#[test]
+fn a_server_that_freezes_does_not_freeze_the_source() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let mut source = open(&xvfb.display, false).unwrap();
+    grab(&mut *source);
+    xvfb.signal("STOP");
+    let asked = Instant::now();
+    let error = loop {
+        match source.next(Duration::from_millis(100)) {
+            Ok(_) => assert!(asked.elapsed() < Duration::from_secs(10)),
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert!(matches!(error, SourceError::Lost { .. }), "{error}");
+    let error = open(&xvfb.display, false)
+        .err()
+        .expect("a frozen server cannot be opened");
+    assert!(matches!(error, SourceError::NotFound { .. }), "{error}");
+    xvfb.signal("CONT");
+}
+
+#[test]
+fn what_cannot_be_captured_says_why() {
+    let error = open(":64999", true)
+        .err()
+        .expect("there is no such display");
+    assert!(
+        error.to_string().starts_with("screen :64999 was not found"),
+        "{error}"
+    );
+    let error = open("nonsense", true).err().expect("this is no display");
+    assert!(matches!(error, SourceError::NotFound { .. }), "{error}");
+    let Some(xvfb) = Xvfb::start("320x240x16", &[]) else {
+        return;
+    };
+    let error = open(&xvfb.display, true)
+        .err()
+        .expect("16 bits are refused");
+    let text = error.to_string();
+    assert!(text.contains("16-bit colour; set it to 24 bits"), "{text}");
+}
+
+/// Prints the list; run by the test below, with a `DISPLAY` of its choice.
+#[test]
+#[ignore = "a helper of listing_follows_the_display_variable"]
+fn print_list() {
+    for device in kaibo::capture::list_video() {
+        println!("device {}", device.name);
+    }
+}
+
+#[test]
+fn listing_follows_the_display_variable() {
+    let list = |display: Option<&str>| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "print_list", "--ignored", "--nocapture", "-q"]);
+        child
+            .env_remove("DISPLAY")
+            .envs(display.map(|d| ("DISPLAY", d)));
+        let out = child.output().unwrap();
+        assert!(out.status.success());
+        assert_eq!(String::from_utf8_lossy(&out.stderr), "", "silent");
+        let out = String::from_utf8(out.stdout).unwrap();
+        out.lines()
+            .filter_map(|l| l.strip_prefix("device ").map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(None), ["Test pattern"]);
+    assert_eq!(list(Some(":64999")), ["Test pattern"]);
+    if let Some(xvfb) = Xvfb::start("640x360x24", &[]) {
+        let screen = format!("Screen {} (640x360)", xvfb.display);
+        assert_eq!(
+            list(Some(&xvfb.display)),
+            ["Test pattern".to_owned(), screen]
+        );
+    }
+}
