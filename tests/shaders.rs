@@ -1,4 +1,5 @@
 //! The shader table against the `shaders/` folder, naga, and the Rust side's structs and bindings.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -12,6 +12,9 @@ struct PictureUniform {
     red: vec4f,
     green: vec4f,
     blue: vec4f,
+    // From uv of the picture to uv of the first plane (xy) and of the chroma planes (zw): not 1 where an odd side leaves
+    // half a sample over.
+    plane_scale: vec4f,
 }
 
 @group(0) @binding(0) var<uniform> picture: PictureUniform;
@@ -27,21 +30,22 @@ fn picture_yuv(luma: f32, chroma: vec2f) -> vec4f {
 
 // One sample at `uv` (0 to 1), straight alpha. YUV colours outside RGB are not cut here.
 fn picture_at(uv: vec2f) -> vec4f {
-    let first = textureSampleLevel(picture_plane0, picture_sampler, uv, 0.0);
+    let first = textureSampleLevel(picture_plane0, picture_sampler, uv * picture.plane_scale.xy, 0.0);
     if PICTURE_KIND == 0u {
         return vec4f(first.rgb, 1.0);
     }
+    let chroma_uv = uv * picture.plane_scale.zw;
     if PICTURE_KIND == 1u {
-        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).rg);
+        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, chroma_uv, 0.0).rg);
     }
     if PICTURE_KIND == 2u {
-        let cb = textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).r;
-        let cr = textureSampleLevel(picture_plane2, picture_sampler, uv, 0.0).r;
+        let cb = textureSampleLevel(picture_plane1, picture_sampler, chroma_uv, 0.0).r;
+        let cr = textureSampleLevel(picture_plane2, picture_sampler, chroma_uv, 0.0).r;
         return picture_yuv(first.r, vec2f(cb, cr));
     }
     if PICTURE_KIND == 3u {
         // the same bytes twice: as pairs (luma first) and as groups of four (Y0 Cb Y1 Cr)
-        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, uv, 0.0).ga);
+        return picture_yuv(first.r, textureSampleLevel(picture_plane1, picture_sampler, chroma_uv, 0.0).ga);
     }
     return first;
 }

@@ -91,7 +91,7 @@ pub enum AdapterChoice {
 
 impl GpuContext {
     /// Takes a device that somebody opened with [`device_descriptor`], and watches it for loss and errors. Call once per
-    /// device: the hooks replace earlier ones.
+    /// device: the hooks replace earlier ones. A `shared` one belongs to a window that draws on the calling thread.
     pub fn new(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
@@ -100,14 +100,19 @@ impl GpuContext {
     ) -> Self {
         let health = Arc::new(Health::default());
         let on_lost = Arc::clone(&health);
-        device.set_device_lost_callback(move |reason, message| {
-            // dropping the last handle also comes here, as Destroyed
-            if matches!(reason, wgpu::DeviceLostReason::Unknown) {
-                on_lost.fail(format!("the graphics device was lost ({message})"));
-            }
+        device.set_device_lost_callback(move |_, message| {
+            on_lost.fail(format!("the graphics device was lost ({message})"));
         });
         let on_error = Arc::clone(&health);
+        // Errors are told on the thread that made the call. The window's own must not end the stream: reconfiguring its
+        // surface fails whenever another thread submits meanwhile (wgpu-core 30, `Device::configure_surface`), and the
+        // window tries again with its next picture.
+        let window = shared.then(|| std::thread::current().id());
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            if window == Some(std::thread::current().id()) {
+                tracing::debug!(%error, "a graphics call of the window failed");
+                return;
+            }
             on_error.fail(match error {
                 wgpu::Error::OutOfMemory { .. } => {
                     "the graphics adapter ran out of memory".to_owned()

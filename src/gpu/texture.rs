@@ -36,7 +36,7 @@ impl PictureKind {
 }
 
 uniform! {
-    /// Rows of the matrix from (luma, Cb, Cr, 1), as shares of 255, to RGB.
+    /// How to read a picture: rows of the matrix from (luma, Cb, Cr, 1), as shares of 255, to RGB, and the planes' scale.
     pub PictureUniform {
         /// Red.
         red: [f32; 4],
@@ -44,12 +44,15 @@ uniform! {
         green: [f32; 4],
         /// Blue.
         blue: [f32; 4],
+        /// From the picture's uv to the first plane's (two) and the chroma planes' (two).
+        plane_scale: [f32; 4],
     }
 }
 
 impl PictureUniform {
-    /// The matrix for frames tagged `color` (ITU-R BT.601-7 item 2.5, BT.709-6 items 3 and 4).
-    pub fn new(color: ColorSpec) -> Self {
+    /// For pictures like `key`; the matrix is ITU-R BT.601-7 item 2.5 or BT.709-6 items 3 and 4.
+    fn new(key: &PictureKey) -> Self {
+        let color = key.color;
         let (kr, kb) = match color.matrix {
             ColorMatrix::Bt601 => (0.299_f64, 0.114),
             ColorMatrix::Bt709 => (0.2126, 0.0722),
@@ -68,6 +71,7 @@ impl PictureUniform {
             red: row(0.0, 2.0 * (1.0 - kr)),
             green: row(-2.0 * kb * (1.0 - kb) / kg, -2.0 * kr * (1.0 - kr) / kg),
             blue: row(2.0 * (1.0 - kb), 0.0),
+            plane_scale: key.plane_scale().map(narrow),
         }
     }
 }
@@ -124,6 +128,17 @@ impl PictureKey {
             bgr: false,
             color: ColorSpec::default(),
             target: true,
+        }
+    }
+
+    /// Picture size over the size that each plane stands for.
+    fn plane_scale(&self) -> [f64; 4] {
+        let Resolution { width, height } = self.resolution;
+        let odd = |side: u32| f64::from(side) / f64::from(side.next_multiple_of(2));
+        match self.kind {
+            PictureKind::Rgb | PictureKind::Rgba => [1.0; 4],
+            PictureKind::Nv12 | PictureKind::I420 => [1.0, 1.0, odd(width), odd(height)],
+            PictureKind::Yuyv => [odd(width), 1.0, odd(width), 1.0],
         }
     }
 
@@ -249,7 +264,7 @@ pub struct TexturePool {
     linear: wgpu::Sampler,
     /// Stands in for planes that a layout does not have.
     blank: wgpu::TextureView,
-    uniforms: Vec<(ColorSpec, wgpu::Buffer)>,
+    uniforms: Vec<(PictureUniform, wgpu::Buffer)>,
     idle: Arc<Idle>,
 }
 
@@ -370,7 +385,7 @@ impl TexturePool {
             .iter()
             .map(|t| t.create_view(&wgpu::TextureViewDescriptor::default()))
             .collect();
-        let uniform = self.uniform(key.color);
+        let uniform = self.uniform(&PictureUniform::new(&key));
         let group = |sampler| {
             let plane =
                 |n: usize| wgpu::BindingResource::TextureView(views.get(n).unwrap_or(&self.blank));
@@ -403,11 +418,11 @@ impl TexturePool {
         }
     }
 
-    fn uniform(&mut self, color: ColorSpec) -> wgpu::Buffer {
-        if let Some((_, buffer)) = self.uniforms.iter().find(|(c, _)| *c == color) {
+    /// One buffer for all pictures that are read alike.
+    fn uniform(&mut self, uniform: &PictureUniform) -> wgpu::Buffer {
+        if let Some((_, buffer)) = self.uniforms.iter().find(|(u, _)| u == uniform) {
             return buffer.clone();
         }
-        let uniform = PictureUniform::new(color);
         let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("picture matrix"),
             size: size_of::<PictureUniform>() as u64,
@@ -416,8 +431,8 @@ impl TexturePool {
         });
         self.gpu
             .queue
-            .write_buffer(&buffer, 0, bytemuck::bytes_of(&uniform));
-        self.uniforms.push((color, buffer.clone()));
+            .write_buffer(&buffer, 0, bytemuck::bytes_of(uniform));
+        self.uniforms.push((*uniform, buffer.clone()));
         buffer
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Submitted {
 struct Uploaded {
     stamp: (u64, MediaTime),
     frame: GpuFrame,
+    /// It is the source's picture, not the placeholder for one that could not be used.
+    good: bool,
 }
 
 /// Everything on the GPU that the render stage owns.
@@ -150,7 +152,7 @@ impl Compositor {
     /// Records and submits `job`.
     pub(super) fn render(&mut self, job: &Job<'_>) -> Result<Submitted, PassError> {
         self.sync_filters(job.scene);
-        let inputs = self.upload_all(job.drawn)?;
+        let inputs = self.upload_all(job.drawn);
         self.uniforms.begin(uniform_count(job));
         let mut encoder = self
             .gpu
@@ -200,34 +202,44 @@ impl Compositor {
     }
 
     /// A picture on the GPU for each layer; uploads only what is new.
-    fn upload_all(&mut self, drawn: &[Drawn]) -> Result<Vec<GpuFrame>, PassError> {
-        let mut inputs = Vec::with_capacity(drawn.len());
-        for layer in drawn {
-            inputs.push(match &layer.frame {
+    fn upload_all(&mut self, drawn: &[Drawn]) -> Vec<GpuFrame> {
+        drawn
+            .iter()
+            .map(|layer| match &layer.frame {
                 None => self.placeholder.clone(),
-                Some(frame) => self.newest(layer.source, frame)?,
-            });
-        }
-        Ok(inputs)
+                Some(frame) => self.newest(layer.source, frame),
+            })
+            .collect()
     }
 
-    fn newest(&mut self, source: SourceId, frame: &VideoFrame) -> Result<GpuFrame, PassError> {
+    fn newest(&mut self, source: SourceId, frame: &VideoFrame) -> GpuFrame {
         let stamp = (frame.seq, frame.pts);
-        if let Some(old) = self.uploaded.get(&source) {
-            if old.stamp == stamp {
-                return Ok(old.frame.clone());
+        let old = self.uploaded.remove(&source); // taken out, so that its textures can be used again
+        let (was_good, uploaded) = match old {
+            Some(old) if old.stamp == stamp => (old.good, Ok(old.frame)),
+            old => {
+                let was_good = old.is_none_or(|o| o.good);
+                (was_good, upload(&self.gpu, &mut self.pool, frame))
             }
-            self.uploaded.remove(&source); // first, so that its textures are used again
-        }
-        let uploaded = upload(&self.gpu, &mut self.pool, frame)?;
+        };
+        let (good, picture) = match uploaded {
+            Ok(picture) => (true, picture),
+            Err(error) => {
+                if was_good {
+                    tracing::warn!(source = %source, error = %error, "picture not usable");
+                }
+                (false, self.placeholder.clone())
+            }
+        };
         self.uploaded.insert(
             source,
             Uploaded {
                 stamp,
-                frame: uploaded.clone(),
+                frame: picture.clone(),
+                good,
             },
         );
-        Ok(uploaded)
+        picture
     }
 }
 
@@ -447,7 +459,7 @@ fn placeholder(gpu: &GpuContext, pool: &mut TexturePool) -> Result<GpuFrame, Pas
         seq: 0,
         resolution: Resolution::new(1, 1),
         data: FrameData::Bgra(Plane {
-            data: (&[0x2b, 0x2b, 0x2b, 0xff]).as_slice().into(),
+            data: [0x2b, 0x2b, 0x2b, 0xff].as_slice().into(),
             stride: 4,
         }),
         color: ColorSpec::default(),

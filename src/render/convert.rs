@@ -105,7 +105,7 @@ fn weigh(bgr: [u16; 3], weights: [i16; 3]) -> u8 {
     high(sum)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper byte of 16 bits")]
+/// The upper byte.
 const fn high(sum: u16) -> u8 {
     (sum >> 8) as u8
 }

@@ -7,7 +7,7 @@ use super::geometry::{Quad, place};
 use super::scene::Layer;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
-use crate::media::video::{ColorSpec, PixelFormat, Resolution, VideoFrame};
+use crate::media::video::{ColorSpec, FrameData, PixelFormat, Plane, Resolution, VideoFrame};
 
 /// A layer that is seen in this tick.
 #[derive(Debug, Clone)]
@@ -132,7 +132,9 @@ pub(super) fn choose(
     }
     if identity && !scene_filtered && !layer.filtered {
         match frame.data.format() {
-            PixelFormat::Nv12 | PixelFormat::I420 if frame.color == ColorSpec::BT709_LIMITED => {
+            PixelFormat::Nv12 | PixelFormat::I420
+                if frame.color == ColorSpec::BT709_LIMITED && is_complete(frame) =>
+            {
                 return Plan::Passthrough;
             }
             PixelFormat::Bgra if software => return Plan::Convert,
@@ -140,6 +142,25 @@ pub(super) fn choose(
         }
     }
     Plan::Direct
+}
+
+/// The planes of an even-sized NV12 or I420 frame are as long as its size says: nobody checks them on the way to the encoder.
+fn is_complete(frame: &VideoFrame) -> bool {
+    let (width, height) = (
+        frame.resolution.width as usize,
+        frame.resolution.height as usize,
+    );
+    let holds = |plane: &Plane, row: usize, rows: usize| {
+        plane.stride >= row && plane.data.len() >= plane.stride * rows.saturating_sub(1) + row
+    };
+    match &frame.data {
+        FrameData::Nv12 { y, uv } => holds(y, width, height) && holds(uv, width, height / 2),
+        FrameData::I420 { y, u, v } => {
+            let half = |plane| holds(plane, width / 2, height / 2);
+            holds(y, width, height) && half(u) && half(v)
+        }
+        FrameData::Yuyv422(_) | FrameData::Bgra(_) | FrameData::Rgba(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +172,6 @@ mod tests {
     use super::*;
     use crate::capture::SourceSpec;
     use crate::media::slot::LatestSlot;
-    use crate::media::video::{FrameData, Plane};
     use crate::render::filter::color::ColorSettings;
     use crate::render::scene::{Crop, Fit, Placement, Scene};
 
@@ -159,8 +179,8 @@ mod tests {
 
     fn frame(format: PixelFormat, resolution: Resolution, color: ColorSpec) -> VideoFrame {
         let plane = || Plane {
-            data: Bytes::new(),
-            stride: 0,
+            data: Bytes::from(vec![0; 64 * 64]),
+            stride: 64,
         };
         let data = match format {
             PixelFormat::Nv12 => FrameData::Nv12 {
@@ -232,6 +252,11 @@ mod tests {
             plan_of(vec![(layer(), Some(i420))], true),
             Plan::Passthrough
         );
+        let mut short = nv12();
+        if let FrameData::Nv12 { uv, .. } = &mut short.data {
+            uv.data.truncate(64 * 15);
+        }
+        assert_eq!(plan_of(vec![(layer(), Some(short))], false), Plan::Direct);
         let other_matrix = frame(PixelFormat::Nv12, OUT, ColorSpec::BT601_LIMITED);
         assert_eq!(
             plan_of(vec![(layer(), Some(other_matrix))], true),

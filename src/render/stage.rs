@@ -117,14 +117,14 @@ impl Stage {
         let mut ticker = Ticker::new(clock.now(), self.config.rate);
         while !stop.sleep(clock.until(ticker.next_due())) {
             let tick = ticker.advance(clock.now());
-            self.collect();
+            self.collect()?;
             self.tick(tick).map_err(|e| e.to_string())?;
-            self.collect();
+            self.collect()?;
             while self.is_waiting() && clock.now() + LOOK_AGAIN < ticker.next_due() {
                 if stop.sleep(LOOK_AGAIN) {
                     return Ok(());
                 }
-                self.collect();
+                self.collect()?;
             }
             if let Some(reason) = self.config.gpu.lost() {
                 return Err(reason);
@@ -299,12 +299,12 @@ impl Stage {
     }
 
     /// Hands over whatever came back from the GPU.
-    fn collect(&mut self) {
+    fn collect(&mut self) -> Result<(), String> {
         let output = self.config.resolution;
         while let Some(Readback { data, tag }) = self.ring.poll() {
             let Some(bytes) = data else {
-                self.stats.skipped += 1;
-                continue;
+                let lost = self.config.gpu.lost();
+                return Err(lost.unwrap_or_else(|| "the graphics device was lost".to_owned()));
             };
             let stride = align_row(nv12_texels(output).width * 4) as usize;
             let data = nv12_planes(&bytes, stride, output);
@@ -317,15 +317,14 @@ impl Stage {
         }) = self.shots.poll()
         {
             let stride = align_row(output.width * 4) as usize;
-            callback(
-                data.map(|data| Screenshot {
-                    resolution: output,
-                    stride,
-                    data,
-                })
-                .ok_or(RenderError::Busy),
-            );
+            let shot = data.map(|data| Screenshot {
+                resolution: output,
+                stride,
+                data,
+            });
+            callback(shot.ok_or(RenderError::Busy));
         }
+        Ok(())
     }
 
     fn deliver(&mut self, pts: MediaTime, data: FrameData) {

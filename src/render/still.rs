@@ -80,10 +80,10 @@ impl Still {
             preview: None,
             screenshot: None,
         };
-        let passes = run(&mut self.compositor, &job)?;
+        let passes = run(&mut self.compositor, &job);
         let bytes = wait(&mut self.nv12, buffer)?;
         let stride = align_row(nv12_texels(self.output).width * 4) as usize;
-        Ok((convert::nv12_planes(&bytes, stride, self.output), passes))
+        Ok((convert::nv12_planes(&bytes, stride, self.output), passes?))
     }
 
     /// The composed picture.
@@ -97,8 +97,9 @@ impl Still {
             preview: None,
             screenshot: Some(&buffer),
         };
-        run(&mut self.compositor, &job)?;
+        let drawn = run(&mut self.compositor, &job);
         let data = wait(&mut self.rgba, buffer)?;
+        drawn?;
         let stride = align_row(self.output.width * 4) as usize;
         Ok(Screenshot {
             resolution: self.output,

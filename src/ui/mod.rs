@@ -149,12 +149,12 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
         .wgpu_render_state
         .clone()
         .ok_or_else(|| UiError::Window("no graphics device".to_owned()))?;
-    let gpu = GpuContext {
-        adapter_info: renderer.adapter.get_info(),
-        device: renderer.device.clone(),
-        queue: renderer.queue.clone(),
-        shared: true,
-    };
+    let gpu = GpuContext::new(
+        &renderer.adapter,
+        renderer.device.clone(),
+        renderer.queue.clone(),
+        true,
+    );
     let pacer = Arc::new(Pacer::default());
     let target = Arc::new(PreviewTexture {
         texture: ArcSwapOption::empty(),

@@ -10,7 +10,7 @@ use crate::ui::theme::{color, size, strong};
 use crate::ui::widgets::{graph, label_ui, surface};
 
 /// Height of the strip of figures.
-pub const HEIGHT: f32 = 92.0;
+pub(super) const HEIGHT: f32 = 92.0;
 
 /// Queues above this are late enough to notice (milliseconds); drops follow soon.
 const QUEUE_LATE_MS: u32 = 700;

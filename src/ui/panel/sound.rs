@@ -91,8 +91,13 @@ fn gain_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
         let slider = Slider::new(gain, -30.0..=20.0)
             .step_by(1.0)
             .show_value(false);
-        let response = ui.add_enabled(!muted, slider);
-        let shown = format!("{:+.0} dB", draft.settings.audio.gain_db).replace('-', "−");
+        let response = ui
+            .scope(|ui| {
+                ui.spacing_mut().interact_size.y = 20.0; // the handle's size follows it
+                ui.add_enabled(!muted, slider)
+            })
+            .inner;
+        let shown = decibels(draft.settings.audio.gain_db);
         let label = label_ui(ui, &shown);
         if response
             .labelled_by(label.id)
@@ -102,4 +107,13 @@ fn gain_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
             draft.apply_microphone(commands);
         }
     });
+}
+
+/// With a real minus, a plus where it matters.
+fn decibels(gain: f32) -> String {
+    match gain.round() {
+        g if g > 0.0 => format!("+{g:.0} dB"),
+        g if g < 0.0 => format!("−{:.0} dB", -g),
+        _ => "0 dB".to_owned(),
+    }
 }

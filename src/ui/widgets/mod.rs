@@ -16,26 +16,35 @@ use super::theme::{color, size, strong};
 
 /// A group's heading.
 pub fn section_ui(ui: &mut Ui, title: &str) {
-    ui.add(egui::Label::new(
-        RichText::new(title).font(strong(13.5)).color(color::TEXT),
-    ));
+    heading_ui(ui, |ui| title_ui(ui, title));
 }
 
 /// A group's heading with a small action at its right end. Returns whether that was clicked.
 pub fn section_with_action_ui(ui: &mut Ui, title: &str, action: &str) -> bool {
-    ui.spacing_mut().interact_size.y = 18.0;
-    ui.horizontal(|ui| {
-        section_ui(ui, title);
+    heading_ui(ui, |ui| {
+        title_ui(ui, title);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
-            ui.spacing_mut().interact_size.y = 20.0;
             let text = RichText::new(action).small().color(color::MUTED);
             ui.add(Button::new(text).frame_when_inactive(false))
                 .clicked()
         })
         .inner
     })
+}
+
+fn heading_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0; // the row's height
+        ui.horizontal(contents).inner
+    })
     .inner
+}
+
+fn title_ui(ui: &mut Ui, title: &str) {
+    ui.add(egui::Label::new(
+        RichText::new(title).font(strong(13.5)).color(color::TEXT),
+    ));
 }
 
 /// A label above or beside a field. Its response names the field: `field.labelled_by(label.id)`.
