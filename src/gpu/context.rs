@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ready;
+use super::share::WindowShare;
 
 /// Why there is no graphics device.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,8 @@ pub struct GpuContext {
     pub queue: wgpu::Queue,
     /// A window uses the same device.
     pub shared: bool,
+    /// Order between the window's paints and our submissions.
+    pub share: Arc<WindowShare>,
     health: Arc<Health>,
 }
 
@@ -108,9 +111,12 @@ impl GpuContext {
         // surface fails whenever another thread submits meanwhile (wgpu-core 30, `Device::configure_surface`), and the
         // window tries again with its next picture.
         let window = shared.then(|| std::thread::current().id());
+        let share = Arc::new(WindowShare::default());
+        let on_window_error = Arc::clone(&share);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             if window == Some(std::thread::current().id()) {
                 tracing::debug!(%error, "a graphics call of the window failed");
+                on_window_error.count_failure();
                 return;
             }
             on_error.fail(match error {
@@ -128,6 +134,7 @@ impl GpuContext {
             device,
             queue,
             shared,
+            share,
             health,
         }
     }

@@ -11,11 +11,13 @@ use super::draft::{Draft, is_recording};
 use super::panel::window_ui;
 use super::preview::PreviewView;
 use super::repaint::Pacer;
+use super::surface::SurfaceGuard;
 use super::theme::color;
 use super::{window_title, with_causes};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::engine::{Engine, EngineHandle};
+use crate::gpu::share::WindowShare;
 use crate::settings::file;
 
 /// The window's application.
@@ -31,6 +33,7 @@ pub(super) struct App {
     /// Start the stream with the first status.
     go_live: bool,
     title: String,
+    surface: SurfaceGuard,
 }
 
 /// What an [`App`] is made of.
@@ -38,6 +41,7 @@ pub(super) struct AppParts {
     pub(super) engine: Engine,
     pub(super) draft: Draft,
     pub(super) preview: PreviewView,
+    pub(super) share: Arc<WindowShare>,
     pub(super) pacer: Arc<Pacer>,
     pub(super) settings_path: Option<PathBuf>,
     pub(super) go_live: bool,
@@ -49,6 +53,7 @@ impl App {
             engine,
             draft,
             preview,
+            share,
             pacer,
             settings_path,
             go_live,
@@ -63,6 +68,7 @@ impl App {
             settings_path,
             go_live,
             title: String::new(),
+            surface: SurfaceGuard::new(share),
         }
     }
 
@@ -107,6 +113,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.surface.painted();
         let visible = ctx.input(|i| i.viewport().visible()).unwrap_or(true);
         self.pacer.set_visible(visible);
         self.preview.set_visible(visible);
@@ -123,19 +130,21 @@ impl eframe::App for App {
         }
     }
 
-    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
         self.draft.picture = self.preview.picture();
         let status = Arc::clone(&self.status);
         let mut commands = Vec::new();
         window_ui(&status, &mut self.draft, &mut commands, ui);
         self.send(commands);
         self.set_title(ui.ctx());
+        self.surface.before_paint(ui.ctx(), frame);
         if self.draft.quit {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
         }
     }
 
     fn on_exit(&mut self) {
+        self.surface.painted();
         if let Some(engine) = self.engine.take() {
             let started = Instant::now();
             match engine.shutdown() {

@@ -16,6 +16,7 @@ pub mod preflight;
 mod preflight_linux;
 pub mod preview;
 pub mod repaint;
+mod surface;
 pub mod text;
 pub mod theme;
 pub mod widgets;
@@ -155,6 +156,7 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
         renderer.queue.clone(),
         true,
     );
+    let share = Arc::clone(&gpu.share);
     let pacer = Arc::new(Pacer::default());
     let target = Arc::new(PreviewTexture {
         texture: ArcSwapOption::empty(),
@@ -186,6 +188,7 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
         engine,
         draft,
         preview: PreviewView::new(target, renderer),
+        share,
         pacer,
         settings_path: options.settings_path,
         go_live: options.go_live,
