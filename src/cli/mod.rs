@@ -106,6 +106,7 @@ fn window(config: Option<PathBuf>) -> Exit {
         settings,
         settings_path: path,
         settings_problem: problem,
+        ..ui::RunOptions::default()
     }) {
         Ok(()) => Exit::Done,
         Err(e) => fail(&chain(&e), Exit::NotOpened),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ready;
+use super::share::WindowShare;
 
 /// Why there is no graphics device.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,8 @@ pub struct GpuContext {
     pub queue: wgpu::Queue,
     /// A window uses the same device.
     pub shared: bool,
+    /// Order between the window's paints and our submissions.
+    pub share: Arc<WindowShare>,
     health: Arc<Health>,
 }
 
@@ -91,7 +94,7 @@ pub enum AdapterChoice {
 
 impl GpuContext {
     /// Takes a device that somebody opened with [`device_descriptor`], and watches it for loss and errors. Call once per
-    /// device: the hooks replace earlier ones.
+    /// device: the hooks replace earlier ones. A `shared` one belongs to a window that draws on the calling thread.
     pub fn new(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
@@ -104,7 +107,18 @@ impl GpuContext {
             on_lost.fail(format!("the graphics device was lost ({message})"));
         });
         let on_error = Arc::clone(&health);
+        // Errors are told on the thread that made the call. The window's own must not end the stream: reconfiguring its
+        // surface fails whenever another thread submits meanwhile (wgpu-core 30, `Device::configure_surface`), and the
+        // window tries again with its next picture.
+        let window = shared.then(|| std::thread::current().id());
+        let share = Arc::new(WindowShare::default());
+        let on_window_error = Arc::clone(&share);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            if window == Some(std::thread::current().id()) {
+                tracing::debug!(%error, "a graphics call of the window failed");
+                on_window_error.count_failure();
+                return;
+            }
             on_error.fail(match error {
                 wgpu::Error::OutOfMemory { .. } => {
                     "the graphics adapter ran out of memory".to_owned()
@@ -120,6 +134,7 @@ impl GpuContext {
             device,
             queue,
             shared,
+            share,
             health,
         }
     }

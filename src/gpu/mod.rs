@@ -7,6 +7,7 @@ pub mod context;
 pub mod pass;
 pub mod readback;
 pub mod shader;
+pub mod share;
 pub mod texture;
 pub mod upload;
 

@@ -185,7 +185,9 @@ impl Compositor {
         self.uniforms.flush();
         let commands = encoder.finish();
         let before = Instant::now();
+        let turn = self.gpu.share.turn();
         self.gpu.queue.submit([commands]);
+        drop(turn);
         Ok(Submitted {
             passes,
             submit: before.elapsed(),

@@ -1,0 +1,160 @@
+//! The application behind the window: reads the engine's status, drains its events, draws the panels, sends their
+//! commands. Runs on the main thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use eframe::egui::{self, Ui, ViewportCommand};
+
+use super::draft::{Draft, is_recording};
+use super::panel::window_ui;
+use super::preview::PreviewView;
+use super::repaint::Pacer;
+use super::surface::SurfaceGuard;
+use super::theme::color;
+use super::{window_title, with_causes};
+use crate::engine::command::Command;
+use crate::engine::status::Status;
+use crate::engine::{Engine, EngineHandle};
+use crate::gpu::share::WindowShare;
+use crate::settings::file;
+
+/// The window's application.
+pub(super) struct App {
+    handle: EngineHandle,
+    /// Taken at the end.
+    engine: Option<Engine>,
+    status: Arc<Status>,
+    draft: Draft,
+    preview: PreviewView,
+    pacer: Arc<Pacer>,
+    settings_path: Option<PathBuf>,
+    /// Start the stream with the first status.
+    go_live: bool,
+    title: String,
+    surface: SurfaceGuard,
+}
+
+/// What an [`App`] is made of.
+pub(super) struct AppParts {
+    pub(super) engine: Engine,
+    pub(super) draft: Draft,
+    pub(super) preview: PreviewView,
+    pub(super) share: Arc<WindowShare>,
+    pub(super) pacer: Arc<Pacer>,
+    pub(super) settings_path: Option<PathBuf>,
+    pub(super) go_live: bool,
+}
+
+impl App {
+    pub(super) fn new(parts: AppParts) -> Self {
+        let AppParts {
+            engine,
+            draft,
+            preview,
+            share,
+            pacer,
+            settings_path,
+            go_live,
+        } = parts;
+        Self {
+            handle: engine.handle().clone(),
+            engine: Some(engine),
+            status: Arc::default(),
+            draft,
+            preview,
+            pacer,
+            settings_path,
+            go_live,
+            title: String::new(),
+            surface: SurfaceGuard::new(share),
+        }
+    }
+
+    /// Sends the panels' wishes, and keeps the settings among them.
+    fn send(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            let settings_changed = matches!(
+                command,
+                Command::ApplySettings(_)
+                    | Command::SetMicrophone { .. }
+                    | Command::SetVideoBitrate(_)
+            );
+            if self.handle.send(command).is_err() {
+                self.draft.not_answering(self.status.at);
+            } else if settings_changed
+                && let Some(path) = &self.settings_path
+                && let Err(error) = file::save(&self.draft.settings, path)
+            {
+                self.draft.save_failed(self.status.at, with_causes(&error));
+            }
+        }
+    }
+
+    /// Keeps the window open while a stream or recording runs, until the user has said yes.
+    fn guard_close(&mut self, ctx: &egui::Context) {
+        let asked = ctx.input(|i| i.viewport().close_requested());
+        let busy = self.status.engine.is_on() || is_recording(&self.status);
+        if asked && busy && !self.draft.quit {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.draft.ask_quit = true;
+        }
+    }
+
+    fn set_title(&mut self, ctx: &egui::Context) {
+        let title = window_title(&self.status, self.draft.text());
+        if title != self.title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.surface.painted();
+        let visible = ctx.input(|i| i.viewport().visible()).unwrap_or(true);
+        self.pacer.set_visible(visible);
+        self.preview.set_visible(visible);
+        self.status = self.handle.status();
+        for event in self.handle.drain_events() {
+            self.draft.messages.event(event);
+        }
+        self.draft.history.add(&self.status);
+        self.guard_close(ctx);
+        if std::mem::take(&mut self.go_live) {
+            let mut commands = Vec::new();
+            self.draft.go_live(&mut commands);
+            self.send(commands);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        self.draft.picture = self.preview.picture();
+        let status = Arc::clone(&self.status);
+        let mut commands = Vec::new();
+        window_ui(&status, &mut self.draft, &mut commands, ui);
+        self.send(commands);
+        self.set_title(ui.ctx());
+        self.surface.before_paint(ui.ctx(), frame);
+        if self.draft.quit {
+            ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    fn on_exit(&mut self) {
+        self.surface.painted();
+        if let Some(engine) = self.engine.take() {
+            let started = Instant::now();
+            match engine.shutdown() {
+                Ok(()) => tracing::debug!(took = ?started.elapsed(), "engine ended"),
+                Err(left) => tracing::warn!(?left, "engine ended, but some stages were stuck"),
+            }
+        }
+    }
+
+    fn clear_color(&self, _: &egui::Visuals) -> [f32; 4] {
+        color::BACKGROUND.to_normalized_gamma_f32()
+    }
+}

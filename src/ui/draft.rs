@@ -1,0 +1,365 @@
+//! What the window knows besides the engine's status: fields being edited, messages, graphs. Panels edit it and push
+//! [`Command`]s; nothing in it reaches the engine otherwise.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+
+use super::history::History;
+use super::messages::{Message, MessageLog, Subject};
+use super::text::{Language, Text};
+use crate::capture::{AudioSpec, SourceSpec, file_spec};
+use crate::engine::command::Command;
+use crate::engine::event::Severity;
+use crate::engine::status::Status;
+use crate::media::packet::Bitrate;
+use crate::media::time::{FrameRate, MediaTime};
+use crate::media::video::Resolution;
+use crate::output::OutputState;
+use crate::render::scene::Layer;
+use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
+use crate::settings::Settings;
+
+/// The preview's texture as egui knows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// Registered with egui's renderer.
+    pub texture: egui::TextureId,
+    /// Pixels.
+    pub size: egui::Vec2,
+}
+
+/// The window's own state. The stream key is in it as long as the window is open, and goes nowhere but into
+/// [`Command::SetKey`].
+pub struct Draft {
+    /// Language of the window.
+    pub language: Language,
+    /// Whether the system has a font for Chinese.
+    pub chinese_font: bool,
+    /// What the user wants; [`Command::ApplySettings`] carries a copy.
+    pub settings: Settings,
+    /// Address field.
+    pub address: String,
+    /// Why the address is none: said below the field.
+    pub address_problem: Option<String>,
+    /// Key field.
+    pub key: String,
+    /// The key was moved from the address into its own field.
+    pub key_taken: bool,
+    /// The reveal button is held down.
+    pub key_shown: bool,
+    /// Media file field.
+    pub file_path: String,
+    /// What happened.
+    pub messages: MessageLog,
+    /// The last minute's figures.
+    pub history: History,
+    /// The composed picture, once there is one.
+    pub picture: Option<Picture>,
+    /// The window was to be closed while live or recording.
+    pub ask_quit: bool,
+    /// The user said yes to that.
+    pub quit: bool,
+    /// Folder for recordings.
+    pub recordings: PathBuf,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("language", &self.language)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive() // the key stays out
+    }
+}
+
+impl Draft {
+    /// A window for these settings.
+    pub fn new(settings: Settings, key: Option<&StreamKey>, language: Language) -> Self {
+        let mut draft = Self {
+            language,
+            chinese_font: true,
+            address: settings.stream.url.clone(),
+            address_problem: None,
+            key: key.map(|k| k.expose().to_owned()).unwrap_or_default(),
+            key_taken: false,
+            key_shown: false,
+            file_path: String::new(),
+            messages: MessageLog::default(),
+            history: History::default(),
+            picture: None,
+            ask_quit: false,
+            quit: false,
+            recordings: PathBuf::from("."),
+            settings,
+        };
+        if let Some(SourceSpec::File(file)) = draft.source() {
+            draft.file_path = file.path.display().to_string();
+        }
+        draft
+    }
+
+    /// The words in the window's language.
+    pub const fn text(&self) -> &'static Text {
+        self.language.text()
+    }
+
+    /// The main picture source: that of the lowest layer.
+    pub fn source(&self) -> Option<&SourceSpec> {
+        self.settings.scene.layers.first().map(|l| &l.source)
+    }
+
+    /// Shows another source in the lowest layer.
+    pub fn choose_source(&mut self, source: SourceSpec, commands: &mut Vec<Command>) {
+        match self.settings.scene.layers.first_mut() {
+            Some(layer) => layer.source = source,
+            None => self.settings.scene.layers.push(Layer::new(source)),
+        }
+        self.apply(commands);
+    }
+
+    /// Plays a media file in the lowest layer.
+    pub fn choose_file(&mut self, path: &Path, commands: &mut Vec<Command>) {
+        self.file_path = path.display().to_string();
+        self.choose_source(file_spec(path.to_owned()), commands);
+    }
+
+    /// Takes another microphone, or none.
+    pub fn choose_microphone(&mut self, input: AudioSpec, commands: &mut Vec<Command>) {
+        self.settings.audio.input = input;
+        self.apply(commands);
+    }
+
+    /// Sends gain and mute of the microphone as they are in the settings.
+    pub fn apply_microphone(&self, commands: &mut Vec<Command>) {
+        commands.push(Command::SetMicrophone {
+            gain_db: self.settings.audio.gain_db,
+            muted: self.settings.audio.muted,
+        });
+    }
+
+    /// Takes another size, rate and the bitrate that suits them.
+    pub fn choose_quality(&mut self, quality: Quality, commands: &mut Vec<Command>) {
+        self.settings.video.size = quality.size;
+        self.settings.video.fps = quality.rate;
+        self.settings.encoder.bitrate_kbps = quality.kbps;
+        self.apply(commands);
+    }
+
+    /// Takes another bitrate; while the encoder runs it is changed there without a break.
+    pub fn choose_bitrate(&mut self, kbps: u32, running: bool, commands: &mut Vec<Command>) {
+        self.settings.encoder.bitrate_kbps = kbps;
+        if running {
+            commands.push(Command::SetVideoBitrate(Bitrate::from_kbps(kbps)));
+        } else {
+            self.apply(commands);
+        }
+    }
+
+    /// Sends the settings as they are now.
+    pub fn apply(&self, commands: &mut Vec<Command>) {
+        commands.push(Command::ApplySettings(Box::new(self.settings.clone())));
+    }
+
+    /// Moves a key that stands in the address into its own field. Called when an address was pasted or is complete,
+    /// not with each typed letter.
+    pub fn split_address(&mut self) {
+        self.address_problem = None;
+        if self.address.trim().is_empty() {
+            return;
+        }
+        match split_address(&self.address) {
+            Ok(SplitAddress { address, key }) => {
+                if let Some(key) = key {
+                    key.expose().clone_into(&mut self.key);
+                    self.address = address;
+                    self.key_taken = true;
+                }
+            }
+            Err(error) => self.address_problem = Some(error.to_string()),
+        }
+    }
+
+    /// Goes live with what the fields say; the settings follow from them.
+    pub fn go_live(&mut self, commands: &mut Vec<Command>) {
+        self.split_address();
+        if self.address_problem.is_none() && !self.address.trim().is_empty() {
+            let key = StreamKey::new(self.key.trim());
+            let problem = RtmpUrl::parse(&self.address, Some(&key)).err();
+            self.address_problem = problem.map(|e| e.to_string());
+        }
+        if self.address_problem.is_some() {
+            return;
+        }
+        self.messages.dismiss();
+        self.address
+            .trim()
+            .clone_into(&mut self.settings.stream.url);
+        self.apply(commands);
+        commands.push(Command::SetKey(StreamKey::new(self.key.trim())));
+        commands.push(Command::StartStream);
+    }
+
+    /// Starts or ends the recording.
+    pub fn toggle_recording(&self, recording: bool, commands: &mut Vec<Command>) {
+        commands.push(if recording {
+            Command::StopRecording
+        } else {
+            Command::StartRecording(next_recording(&self.recordings))
+        });
+    }
+
+    /// The engine's queue took no more commands.
+    pub fn not_answering(&mut self, at: MediaTime) {
+        self.messages.add(Message {
+            at,
+            severity: Severity::Fatal,
+            subject: Subject::NotAnswering,
+            detail: self.text().not_answering_do.to_owned(),
+            count: 1,
+        });
+    }
+
+    /// The settings at the start could not be used.
+    pub fn settings_problem(&mut self, problem: String) {
+        self.messages.add(Message {
+            at: MediaTime::ZERO,
+            severity: Severity::Fatal,
+            subject: Subject::SettingsUnread,
+            detail: problem,
+            count: 1,
+        });
+    }
+
+    /// The settings could not be written.
+    pub fn save_failed(&mut self, at: MediaTime, reason: String) {
+        self.messages.add(Message {
+            at,
+            severity: Severity::Degraded,
+            subject: Subject::SaveFailed,
+            detail: reason,
+            count: 1,
+        });
+    }
+}
+
+/// A recording is being written.
+pub fn is_recording(status: &Status) -> bool {
+    status
+        .recording
+        .as_ref()
+        .is_some_and(|r| !matches!(r.state, OutputState::Stopped | OutputState::Failed { .. }))
+}
+
+/// A file name that is free: `kaibo-0001.flv` and on. Numbers, not times: names then sort and need no time zone.
+fn next_recording(folder: &Path) -> PathBuf {
+    let name = |n: u32| folder.join(format!("kaibo-{n:04}.flv"));
+    (1..10_000)
+        .map(name)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| name(10_000))
+}
+
+/// Size, rate and the bitrate that suits them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Picture size.
+    pub size: Resolution,
+    /// Frames per second.
+    pub rate: FrameRate,
+    /// Video kbit/s. What services recommend for H.264 at this size (push guides of Twitch, YouTube, Bilibili).
+    pub kbps: u32,
+}
+
+impl Quality {
+    /// The choices, smallest first; the last two are upright, for phones.
+    pub fn choices() -> Vec<Self> {
+        let rows = [
+            (854, 480, 30, 1200),
+            (1280, 720, 30, 2500),
+            (1280, 720, 60, 4000),
+            (1920, 1080, 30, 4500),
+            (1920, 1080, 60, 6000),
+            (720, 1280, 30, 2500),
+            (1080, 1920, 30, 4500),
+        ];
+        let quality = |(width, height, fps, kbps)| {
+            Some(Self {
+                size: Resolution::new(width, height),
+                rate: FrameRate::new(fps, 1).ok()?,
+                kbps,
+            })
+        };
+        rows.into_iter().filter_map(quality).collect()
+    }
+
+    /// As streamers say it: `720p30`, with the size where that is not 16:9.
+    pub fn label(size: Resolution, rate: FrameRate) -> String {
+        let Resolution { width, height } = size;
+        let fps = (rate.as_f64() * 100.0).round() / 100.0;
+        let wide = u64::from(width) * 9 == u64::from(height) * 16 || (width, height) == (854, 480);
+        if wide {
+            format!("{height}p{fps}  ({width}×{height})")
+        } else {
+            format!("{width}×{height}, {fps} fps")
+        }
+    }
+}
+
+/// Bitrates to choose from, kbit/s.
+pub const BITRATES_KBPS: [u32; 9] = [800, 1200, 1800, 2500, 3500, 4500, 6000, 8000, 12_000];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qualities_are_named_as_streamers_do() {
+        let label = |w, h, fps: &str| Quality::label(Resolution::new(w, h), fps.parse().unwrap());
+        assert_eq!(label(1280, 720, "30"), "720p30  (1280×720)");
+        assert_eq!(label(1920, 1080, "59.94"), "1080p59.94  (1920×1080)");
+        assert_eq!(label(720, 1280, "30"), "720×1280, 30 fps");
+        assert_eq!(Quality::choices().len(), 7);
+    }
+
+    #[test]
+    fn recordings_never_overwrite() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = next_recording(folder.path());
+        assert_eq!(first, folder.path().join("kaibo-0001.flv"));
+        std::fs::write(&first, b"x").unwrap();
+        assert_eq!(
+            next_recording(folder.path()),
+            folder.path().join("kaibo-0002.flv")
+        );
+    }
+
+    #[test]
+    fn the_key_is_in_no_debug_output() {
+        let key = StreamKey::new("live_secret");
+        let draft = Draft::new(Settings::default(), Some(&key), Language::English);
+        assert_eq!(draft.key, "live_secret");
+        assert!(!format!("{draft:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_wrong_address_starts_nothing() {
+        let mut draft = Draft::new(Settings::default(), None, Language::English);
+        let mut commands = Vec::new();
+        draft.address = "http://example.com/live".to_owned();
+        draft.go_live(&mut commands);
+        assert!(draft.address_problem.is_some() && commands.is_empty());
+        draft.address.clear();
+        draft.go_live(&mut commands);
+        assert_eq!(draft.address_problem, None);
+        assert!(matches!(
+            commands[..],
+            [
+                Command::ApplySettings(_),
+                Command::SetKey(_),
+                Command::StartStream
+            ]
+        ));
+    }
+}

@@ -1,0 +1,107 @@
+//! The window's parts. Each is a function `(&Status, &mut Draft, &mut Vec<Command>, &mut Ui)`: it shows the status,
+//! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
+
+mod destination;
+mod figures;
+mod live;
+mod messages;
+mod picture;
+mod quality;
+mod quit;
+mod sound;
+mod source;
+mod top;
+
+pub use destination::destination_ui;
+pub use figures::figures_ui;
+pub use live::live_ui;
+pub use messages::{failure_ui, messages_ui};
+pub use picture::picture_ui;
+pub use quality::quality_ui;
+pub use quit::quit_ui;
+pub use sound::sound_ui;
+pub use source::source_ui;
+pub use top::top_ui;
+
+use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
+
+use super::draft::Draft;
+use super::theme::{color, size};
+use crate::engine::command::Command;
+use crate::engine::status::Status;
+
+/// Width of the preview in a window of `width`, before its height limits it.
+fn side_widths(width: f32) -> (f32, f32) {
+    // Large windows give the panels a little more, most goes to the picture.
+    let extra = ((width - 1100.0) / 6.0).clamp(0.0, 60.0);
+    (size::LEFT + extra, size::RIGHT + extra)
+}
+
+/// The whole window.
+pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    let (left, right) = side_widths(ui.available_width());
+    let bar = |margin: Margin| Frame::new().fill(color::PANEL).inner_margin(margin);
+    let side = bar(Margin::symmetric(12, 12));
+    Panel::top("top")
+        .exact_size(size::TOP_BAR)
+        .frame(bar(Margin::symmetric(14, 0)))
+        .show(ui, |ui| top_ui(status, draft, commands, ui));
+    Panel::left("left")
+        .exact_size(left)
+        .resizable(false)
+        .frame(side)
+        .show(ui, |ui| {
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                source_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                sound_ui(status, draft, commands, ui);
+            });
+        });
+    Panel::right("right")
+        .exact_size(right)
+        .resizable(false)
+        .frame(side)
+        .show(ui, |ui| {
+            Panel::bottom("live")
+                .frame(Frame::new())
+                .show_separator_line(false)
+                .resizable(false)
+                .show(ui, |ui| live_ui(status, draft, commands, ui));
+            CentralPanel::no_frame().show(ui, |ui| {
+                ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                    destination_ui(status, draft, commands, ui);
+                    ui.add_space(size::GAP_LARGE);
+                    quality_ui(status, draft, commands, ui);
+                });
+            });
+        });
+    let middle = Frame::new()
+        .fill(color::BACKGROUND)
+        .inner_margin(Margin::same(12));
+    CentralPanel::no_frame()
+        .frame(middle)
+        .show(ui, |ui| middle_ui(status, draft, commands, ui));
+    quit_ui(status, draft, commands, ui);
+}
+
+/// Picture, figures, messages, from top to bottom.
+fn middle_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    /// Least height of the messages.
+    const MESSAGES: f32 = 96.0;
+    failure_ui(status, draft, commands, ui);
+    let below = figures::HEIGHT + MESSAGES + 2.0 * size::GAP_LARGE;
+    let width = ui.available_width();
+    let resolution = draft.settings.video.size;
+    #[expect(clippy::cast_precision_loss, reason = "sides are below 2^24")]
+    let aspect = resolution.height as f32 / resolution.width.max(1) as f32;
+    let height = (width * aspect)
+        .min(ui.available_height() - below)
+        .max(120.0);
+    ui.allocate_ui(egui::vec2(width, height), |ui| {
+        picture_ui(status, draft, commands, ui)
+    });
+    ui.add_space(size::GAP_LARGE - size::GAP);
+    figures_ui(status, draft, commands, ui);
+    ui.add_space(size::GAP_LARGE - size::GAP);
+    messages_ui(status, draft, commands, ui);
+}

@@ -1,0 +1,98 @@
+//! What is shown: the sources that are there, and a media file by path or by dropping it on the window.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Button, TextEdit, Ui};
+
+use crate::capture::SourceSpec;
+use crate::engine::command::Command;
+use crate::engine::status::Status;
+use crate::ui::draft::Draft;
+use crate::ui::theme::{color, size};
+use crate::ui::widgets::{Icon, choice_row, hint_ui, label_ui, section_with_action_ui};
+
+/// Source chooser.
+pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    let t = draft.text();
+    if section_with_action_ui(ui, t.picture, t.rescan) {
+        commands.push(Command::RescanDevices);
+    }
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 3.0;
+        if status.video_devices.is_empty() {
+            hint_ui(ui, t.source_none);
+        }
+        let mut choice = None;
+        for device in &status.video_devices {
+            let name = match device.spec {
+                SourceSpec::Test {} => t.test_pattern,
+                SourceSpec::Screen(_) | SourceSpec::File(_) => device.name.as_str(),
+            };
+            let chosen = draft.source() == Some(&device.spec);
+            if row_ui(status, draft, &device.spec, name, chosen, ui) && !chosen {
+                choice = Some(device.spec.clone());
+            }
+        }
+        // What is shown but not listed: a file, or a device that went away.
+        let listed = |spec: &SourceSpec| status.video_devices.iter().any(|d| d.spec == *spec);
+        if let Some(spec) = draft.source().filter(|s| !listed(s)).cloned() {
+            let name = match &spec {
+                SourceSpec::File(file) => {
+                    let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+                    name.to_string_lossy().into_owned()
+                }
+                SourceSpec::Test {} => t.test_pattern.to_owned(),
+                SourceSpec::Screen(_) => spec.name(),
+            };
+            row_ui(status, draft, &spec, &name, true, ui);
+        }
+        if let Some(spec) = choice {
+            draft.choose_source(spec, commands);
+        }
+    });
+    ui.add_space(size::GAP_SMALL);
+    file_ui(draft, commands, ui);
+}
+
+fn row_ui(
+    status: &Status,
+    draft: &Draft,
+    spec: &SourceSpec,
+    name: &str,
+    chosen: bool,
+    ui: &mut Ui,
+) -> bool {
+    let t = draft.text();
+    let detail = chosen.then(|| match status.sources.first() {
+        Some(source) if source.stats.up => (source.stats.description.as_str(), color::GOOD),
+        _ => (t.source_waiting, color::WARN),
+    });
+    choice_row(ui, Icon::of(spec), name, detail, chosen).clicked()
+}
+
+fn file_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+    let t = draft.text();
+    ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
+    let label = label_ui(ui, t.file_label);
+    let mut open = false;
+    ui.horizontal(|ui| {
+        let button = ui.spacing().button_padding.x * 2.0 + 40.0;
+        let field = TextEdit::singleline(&mut draft.file_path)
+            .hint_text(t.file_hint)
+            .desired_width(ui.available_width() - button - size::GAP)
+            .margin(eframe::egui::Margin::symmetric(8, 6));
+        let response = ui.add(field).labelled_by(label.id);
+        let entered =
+            response.lost_focus() && ui.input(|i| i.key_pressed(eframe::egui::Key::Enter));
+        let path_given = !draft.file_path.trim().is_empty();
+        let clicked = ui
+            .add_enabled(path_given, Button::new(t.file_open))
+            .clicked();
+        open = path_given && (entered || clicked);
+    });
+    hint_ui(ui, t.file_drop);
+    if open {
+        let path = PathBuf::from(draft.file_path.trim());
+        draft.choose_file(&path, commands);
+    }
+}

@@ -1,0 +1,245 @@
+//! Every word the window shows, in one table with both languages side by side. `{}` marks a value, filled in by
+//! [`fill`]. Texts of the engine (messages, device names) come as they are.
+
+/// A language of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Simplified Chinese.
+    Chinese,
+}
+
+impl Language {
+    /// All of them, in the order of the switch.
+    pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
+
+    /// The language's own name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Chinese => "中文",
+        }
+    }
+
+    /// The language for a locale such as `zh_CN.UTF-8`, `zh-Hans-CN` or `de-DE`.
+    pub fn of_locale(locale: &str) -> Self {
+        let language = locale.split(['-', '_', '.', '@']).next().unwrap_or("");
+        if language.eq_ignore_ascii_case("zh") {
+            Self::Chinese
+        } else {
+            Self::English
+        }
+    }
+
+    /// The system's language; English when it is none of ours. The variables of POSIX come first, on every system, so
+    /// that a single start can be switched; then what the system says.
+    pub fn of_system() -> Self {
+        let variable = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let named =
+            variable.filter(|v| !matches!(v.as_str(), "C" | "POSIX" | "C.UTF-8" | "C.utf8"));
+        named
+            .or_else(sys_locale::get_locale)
+            .map_or(Self::English, |locale| Self::of_locale(&locale))
+    }
+
+    /// The words.
+    pub const fn text(self) -> &'static Text {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+        }
+    }
+}
+
+/// Puts `values` in the places marked `{}`, in order.
+pub fn fill(template: &str, values: &[&str]) -> String {
+    let mut out = String::with_capacity(template.len() + 16);
+    let mut parts = template.split("{}");
+    out.push_str(parts.next().unwrap_or(""));
+    for (i, part) in parts.enumerate() {
+        out.push_str(values.get(i).copied().unwrap_or(""));
+        out.push_str(part);
+    }
+    out
+}
+
+macro_rules! texts {
+    ($($name:ident: $english:literal, $chinese:literal;)*) => {
+        /// The words of one language.
+        #[expect(missing_docs, reason = "each is its English text")]
+        #[derive(Debug)]
+        pub struct Text { $(pub $name: &'static str,)* }
+        const ENGLISH: Text = Text { $($name: $english,)* };
+        const CHINESE: Text = Text { $($name: $chinese,)* };
+        impl Text {
+            /// Every text with its name.
+            pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+texts! {
+    language: "Language", "语言";
+    no_chinese_font: "Chinese needs a font that is not installed (Debian, Ubuntu: fonts-noto-cjk)", "缺少中文字体（Debian、Ubuntu：fonts-noto-cjk）";
+
+    state_off: "Off air", "未开播";
+    state_connecting: "Connecting…", "正在连接…";
+    state_live: "On air", "直播中";
+    state_reconnecting: "Reconnecting", "正在重连";
+    state_reconnecting_in: "Reconnecting, try {} in {} s", "正在重连，第 {} 次，{} 秒后";
+    state_reconnecting_now: "Reconnecting, try {}", "正在重连，第 {} 次";
+    state_stopping: "Stopping…", "正在停止…";
+    state_failed: "Not on air", "开播失败";
+
+    picture: "Picture", "画面";
+    test_pattern: "Test pattern", "测试画面";
+    source_waiting: "waiting for a picture", "等待画面";
+    source_none: "Looking for sources…", "正在查找画面来源…";
+    rescan: "Look again", "重新查找";
+    file_label: "Media file", "媒体文件";
+    file_hint: "Path of a video file", "视频文件路径";
+    file_open: "Open", "打开";
+    file_drop: "or drop a file onto the window", "也可以把文件拖到窗口里";
+    file_drop_here: "Drop to play this file", "松开即可播放此文件";
+    preview: "Preview", "预览";
+    preview_starting: "Preview is starting…", "正在启动预览…";
+
+    sound: "Sound", "声音";
+    microphone: "Microphone", "麦克风";
+    microphone_none: "No microphone", "不使用麦克风";
+    microphone_default: "System default", "系统默认";
+    microphone_default_named: "System default ({})", "系统默认（{}）";
+    microphone_gone: "{} (not connected)", "{}（未连接）";
+    mute: "Mute", "静音";
+    muted: "Muted", "已静音";
+    gain: "Gain", "增益";
+    level: "Level", "电平";
+    level_value: "left {} dB, right {} dB", "左 {} dB，右 {} dB";
+
+    quality: "Quality", "画质";
+    size: "Size and frame rate", "尺寸与帧率";
+    bitrate_choice: "Bitrate", "码率";
+    quality_locked: "Size can be changed after the stream", "停播后可更改尺寸";
+
+    destination: "Send to", "推流到";
+    address: "Address", "推流地址";
+    address_hint: "rtmp://…  (empty: this computer)", "rtmp://…（留空：本机）";
+    address_builtin: "No address: the stream goes to the watch page on this computer.", "未填地址：推送到本机的观看页面。";
+    key: "Stream key", "推流密钥";
+    key_hint: "From your streaming service", "由直播平台提供";
+    key_reveal: "Hold to show the key", "按住显示密钥";
+    key_taken: "The key was taken out of the address.", "已从地址中取出密钥。";
+    key_memory: "The key is not saved to disk.", "密钥不会保存到磁盘。";
+    watch: "Watch page", "观看页面";
+    watch_open: "Open", "打开";
+    watch_copy: "Copy link", "复制链接";
+
+    go_live: "Go live", "开始直播";
+    stop: "Stop", "停止直播";
+    cancel_connect: "Cancel", "取消";
+    stopping: "Stopping…", "正在停止…";
+    record: "Record", "录制";
+    recording: "Recording", "录制中";
+    record_stop: "Stop recording", "停止录制";
+
+    fps: "FPS", "帧率";
+    bitrate: "Bitrate", "码率";
+    dropped: "Dropped", "丢帧";
+    queue: "Send queue", "发送队列";
+    time_live: "Time live", "直播时长";
+    frames_unit: "frames", "帧";
+    last_minute: "last minute", "最近一分钟";
+
+    messages: "Messages", "消息";
+    messages_none: "Nothing to report.", "暂无消息。";
+    dismiss: "Dismiss", "知道了";
+    now: "now", "刚刚";
+    seconds_ago: "{} s", "{} 秒";
+    minutes_ago: "{} min", "{} 分钟";
+    hours_ago: "{} h {} min", "{} 小时 {} 分钟";
+    times: "{}×", "{} 次";
+
+    quit_title: "You are on air", "正在直播";
+    quit_text: "Closing the window ends the stream and the recording.", "关闭窗口会结束直播和录制。";
+    quit_recording_title: "You are recording", "正在录制";
+    quit_recording_text: "Closing the window ends the recording. The file is complete up to now.", "关闭窗口会结束录制，已录内容完整保留。";
+    quit_yes: "End and close", "结束并关闭";
+    quit_no: "Keep going", "继续";
+
+    ev_source_up: "Picture is there", "画面已就绪";
+    ev_source_lost: "Picture lost", "画面中断";
+    ev_source_ended: "File has ended", "文件播放结束";
+    ev_connected: "On air", "已开播";
+    ev_lost: "Connection lost, trying again", "连接中断，正在重试";
+    ev_rejected: "The server refused the stream", "服务器拒绝了推流";
+    ev_failed: "The stream could not be sent", "推流失败";
+    ev_stopped: "Stream ended", "直播已结束";
+    ev_recording: "Recording started", "开始录制";
+    ev_recording_stopped: "Recording saved", "录制已保存";
+    ev_recording_failed: "Recording failed", "录制失败";
+    ev_encoder_rebuilt: "Encoder restarted", "编码器已重启";
+    ev_encoder_failed: "Encoder failed", "编码器出错";
+    ev_overloaded: "This computer cannot keep up", "电脑性能不足，已跳帧";
+    ev_stage_failed: "A part of Kaibo stopped", "Kaibo 的一个部件停止了";
+    ev_gpu_lost: "Graphics device lost", "显卡设备丢失";
+    ev_server_started: "Watch page is ready", "观看页面已就绪";
+    ev_server_failed: "Watch page cannot start", "观看页面无法启动";
+    ev_settings: "Settings", "设置";
+    ev_screenshot: "Picture saved", "截图已保存";
+    ev_events_lost: "Some messages were lost", "部分消息丢失";
+    not_answering: "The engine is not answering", "引擎没有响应";
+    not_answering_do: "The last click had no effect. If this stays, close and start Kaibo again.", "刚才的操作没有生效。若一直如此，请关闭并重新启动。";
+    save_failed: "Settings could not be saved", "设置无法保存";
+    settings_unread: "Started with default settings", "已使用默认设置启动";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_missing_and_both_languages_take_the_same_values() {
+        let pairs = ENGLISH.all().into_iter().zip(CHINESE.all());
+        for ((name, english), (_, chinese)) in pairs {
+            assert!(!english.trim().is_empty(), "{name} has no English text");
+            assert!(!chinese.trim().is_empty(), "{name} has no Chinese text");
+            assert_eq!(
+                english.matches("{}").count(),
+                chinese.matches("{}").count(),
+                "{name}"
+            );
+            assert!(
+                english.chars().all(|c| u32::from(c) < 0x2E80),
+                "{name}: Chinese in the English column"
+            );
+            let international = ["FPS", "{}×"];
+            assert!(
+                chinese.chars().any(|c| u32::from(c) >= 0x2E80) || international.contains(&chinese),
+                "{name}: {chinese:?} is not Chinese"
+            );
+        }
+    }
+
+    #[test]
+    fn locales_choose_the_language() {
+        for chinese in ["zh_CN.UTF-8", "zh-Hans-CN", "zh", "ZH_TW"] {
+            assert_eq!(Language::of_locale(chinese), Language::Chinese, "{chinese}");
+        }
+        for english in ["en_US.UTF-8", "de_DE@euro", "zha", "C", ""] {
+            assert_eq!(Language::of_locale(english), Language::English, "{english}");
+        }
+    }
+
+    #[test]
+    fn values_fill_the_places_in_order() {
+        assert_eq!(fill("try {} in {} s", &["2", "5"]), "try 2 in 5 s");
+        assert_eq!(fill("no place", &["2"]), "no place");
+        assert_eq!(fill("{}", &[]), "");
+    }
+}

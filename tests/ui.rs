@@ -1,0 +1,317 @@
+//! The panels, driven by a fake status through egui_kittest: each click yields the expected commands, in both
+//! languages, in every state; and a few pictures of the whole window.
+
+#![cfg(feature = "gui")]
+
+use std::path::PathBuf;
+
+use eframe::egui;
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, SnapshotOptions};
+use kaibo::audio::{AudioStats, Levels};
+use kaibo::capture::screen::ScreenSettings;
+use kaibo::capture::supervisor::SourceStats;
+use kaibo::capture::{AudioDevice, AudioSpec, SourceSpec, VideoDevice, file_spec};
+use kaibo::encode::stage::EncoderStats;
+use kaibo::engine::command::Command;
+use kaibo::engine::event::{Event, EventKind, Severity};
+use kaibo::engine::status::{EngineState, SourceStatus, Status};
+use kaibo::media::packet::Bitrate;
+use kaibo::media::time::{FrameRate, MediaTime};
+use kaibo::media::video::Resolution;
+use kaibo::output::{OutputState, OutputStats};
+use kaibo::render::RenderStats;
+use kaibo::rtmp::url::StreamKey;
+use kaibo::settings::Settings;
+use kaibo::ui::draft::{Draft, Picture};
+use kaibo::ui::panel::window_ui;
+use kaibo::ui::text::Language;
+use kaibo::ui::theme;
+
+/// What the panels work on.
+struct World {
+    status: Status,
+    draft: Draft,
+    commands: Vec<Command>,
+    /// Stands for the engine's preview texture.
+    picture: Option<egui::TextureHandle>,
+}
+
+/// Colour bars over a grey ramp, 320x180.
+fn bars() -> egui::ColorImage {
+    const BARS: [[u8; 3]; 7] = [
+        [191, 191, 191],
+        [191, 191, 0],
+        [0, 191, 191],
+        [0, 191, 0],
+        [191, 0, 191],
+        [191, 0, 0],
+        [0, 0, 191],
+    ];
+    let pixel = |i: usize| {
+        let (x, y) = (i % 320, i / 320);
+        let grey = u8::try_from(x * 255 / 319).unwrap();
+        let [r, g, b] = if y < 130 {
+            BARS[x * 7 / 320]
+        } else {
+            [grey; 3]
+        };
+        egui::Color32::from_rgb(r, g, b)
+    };
+    egui::ColorImage::new([320, 180], (0..320 * 180).map(pixel).collect())
+}
+
+fn seconds(s: i64) -> MediaTime {
+    MediaTime::from_millis(s * 1000)
+}
+
+fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> OutputStats {
+    OutputStats {
+        target: target.to_owned(),
+        state: OutputState::Live,
+        sent_bytes: 42_000_000,
+        kbps,
+        queued_ms,
+        queued_bytes: 8_000,
+        dropped,
+        reconnects: 0,
+        connect_ms: Some(41),
+        acked_bytes: 41_900_000,
+    }
+}
+
+/// A machine with a test pattern, two screens and two microphones, off air.
+fn idle() -> Status {
+    let screen = |display: &str, size: &str| VideoDevice {
+        name: format!("Screen {display} ({size})"),
+        spec: SourceSpec::Screen(ScreenSettings {
+            display: Some(display.to_owned()),
+            cursor: true,
+        }),
+    };
+    let microphone = |name: &str, default| AudioDevice {
+        name: name.to_owned(),
+        default,
+        format: "48000 Hz, 2 channels".to_owned(),
+    };
+    Status {
+        at: seconds(120),
+        sources: vec![SourceStatus {
+            name: "test pattern".to_owned(),
+            stats: SourceStats {
+                up: true,
+                description: "1280x720, 30 fps, BGRA".to_owned(),
+                resolution: Some(Resolution::HD),
+                captured: 3600,
+                ..SourceStats::default()
+            },
+        }],
+        render: RenderStats {
+            rendered: 3600,
+            fps: 30.0,
+            ..RenderStats::default()
+        },
+        audio: AudioStats {
+            levels: Levels {
+                peak_dbfs: [-13.0, -17.5],
+                rms_dbfs: [-22.0, -26.0],
+            },
+            ..AudioStats::default()
+        },
+        video_devices: vec![
+            VideoDevice {
+                name: "Test pattern".to_owned(),
+                spec: SourceSpec::Test {},
+            },
+            screen(":0", "1920x1080"),
+            screen(":1", "2560x1440"),
+        ],
+        audio_devices: vec![
+            microphone("Built-in Audio Analog Stereo", true),
+            microphone("Yeti Stereo Microphone", false),
+        ],
+        gpu: "llvmpipe (software)".to_owned(),
+        ..Status::default()
+    }
+}
+
+/// On air to the built-in server for a bit over twelve minutes.
+fn live() -> Status {
+    Status {
+        at: seconds(900),
+        engine: EngineState::Live {
+            since: seconds(146),
+        },
+        encoder: Some(EncoderStats {
+            name: "x264".to_owned(),
+            kbps: 2478,
+            target_kbps: 2500,
+            fps: 30.0,
+            ..EncoderStats::default()
+        }),
+        stream: Some(output("rtmp://127.0.0.1:1935/live/••••", 2611, 12, 0)),
+        watch_url: Some("http://127.0.0.1:8935/watch/kaibo".to_owned()),
+        ..idle()
+    }
+}
+
+fn reconnecting() -> Status {
+    Status {
+        engine: EngineState::Reconnecting {
+            attempt: 3,
+            retry_at: seconds(904),
+        },
+        stream: Some(OutputStats {
+            state: OutputState::Reconnecting {
+                attempt: 3,
+                retry_at_ms: 904_000,
+            },
+            ..output("rtmp://live.example.com/app/••••", 0, 2350, 61)
+        }),
+        watch_url: None,
+        ..live()
+    }
+}
+
+const REFUSED: &str = "somebody is already streaming with this key: stop the other stream, or wait a minute if it was yours";
+
+fn failed() -> Status {
+    Status {
+        engine: EngineState::Failed {
+            reason: REFUSED.to_owned(),
+        },
+        ..idle()
+    }
+}
+
+fn event(at: i64, severity: Severity, kind: EventKind, message: &str) -> Event {
+    Event {
+        at: seconds(at),
+        severity,
+        kind,
+        message: message.to_owned(),
+    }
+}
+
+/// Messages and a minute of figures, as after a while on air.
+fn with_a_past(mut draft: Draft, status: &Status) -> Draft {
+    let up = EventKind::SourceUp {
+        source: "test pattern".to_owned(),
+    };
+    draft.messages.event(event(
+        1,
+        Severity::Notice,
+        up,
+        "test pattern: 1280x720, 30 fps, BGRA",
+    ));
+    let connected = "rtmp://127.0.0.1:1935/live accepted the stream";
+    draft.messages.event(event(
+        146,
+        Severity::Notice,
+        EventKind::OutputConnected,
+        connected,
+    ));
+    for tick in 0..300_i64 {
+        let mut past = status.clone();
+        past.at = MediaTime::from_millis(status.at.as_millis() - 60_000 + tick * 200);
+        let wave = u32::try_from((tick * 37) % 90).unwrap();
+        if let Some(stream) = &mut past.stream {
+            stream.kbps = 2440 + 2 * wave;
+            stream.queued_ms = if (180..205).contains(&tick) {
+                240 + wave
+            } else {
+                8 + wave / 9
+            };
+        }
+        draft.history.add(&past);
+    }
+    draft
+}
+
+fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, World> {
+    let world = World {
+        status,
+        draft,
+        commands: Vec::new(),
+        picture: None,
+    };
+    let mut builder = Harness::builder()
+        .with_size(size)
+        .with_context_setup(theme::install)
+        .with_render_cursor(false);
+    if !theme::has_chinese_font() {
+        // Accessible names do not depend on glyphs.
+        builder = builder.allow_missing_glyphs();
+    }
+    builder.build_ui_state(
+        |ui, world: &mut World| {
+            let texture = world.picture.get_or_insert_with(|| {
+                ui.ctx()
+                    .load_texture("bars", bars(), egui::TextureOptions::LINEAR)
+            });
+            if world.status.render.fps > 0.0 {
+                world.draft.picture = Some(Picture {
+                    texture: texture.id(),
+                    size: egui::vec2(1280.0, 720.0),
+                });
+            }
+            // The harness puts a margin around; the window has none.
+            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            ui.scope_builder(whole, |ui| {
+                window_ui(&world.status, &mut world.draft, &mut world.commands, ui);
+            });
+        },
+        world,
+    )
+}
+
+fn draft(language: Language) -> Draft {
+    Draft::new(Settings::default(), None, language)
+}
+
+#[test]
+#[ignore = "writes pictures to look at: KAIBO_SHOTS=folder cargo test --test ui -- --ignored"]
+fn shots() {
+    let folder =
+        PathBuf::from(std::env::var_os("KAIBO_SHOTS").expect("KAIBO_SHOTS names a folder"));
+    let shot = |name: &str, status: Status, draft: Draft, size: [f32; 2]| {
+        let mut harness = window(status, draft, size);
+        harness.run();
+        harness
+            .render()
+            .unwrap()
+            .save(folder.join(format!("{name}.png")))
+            .unwrap();
+    };
+    for (tag, language) in [("en", Language::English), ("zh", Language::Chinese)] {
+        for (name, status) in [
+            ("idle", idle()),
+            ("live", live()),
+            ("reconnecting", reconnecting()),
+            ("failed", failed()),
+        ] {
+            let past = with_a_past(draft(language), &status);
+            shot(&format!("{name}-{tag}"), status, past, [1100.0, 650.0]);
+        }
+    }
+    let status = live();
+    shot(
+        "live-1280",
+        status.clone(),
+        with_a_past(draft(Language::English), &status),
+        [1280.0, 800.0],
+    );
+    shot(
+        "live-min",
+        status.clone(),
+        with_a_past(draft(Language::English), &status),
+        [960.0, 600.0],
+    );
+    shot(
+        "live-1920",
+        status.clone(),
+        with_a_past(draft(Language::Chinese), &status),
+        [1920.0, 1080.0],
+    );
+}
