@@ -4,10 +4,11 @@
 //! printed reason otherwise.
 #![cfg(all(target_os = "linux", feature = "screen-x11"))]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-#![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+#[path = "support/xvfb.rs"]
+mod xvfb;
+
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,59 +26,12 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
+use xvfb::Xvfb;
 
 const SIZE: Resolution = Resolution::new(640, 360);
 const GROUND: u32 = 0x33_66_99;
 const RED: u32 = 0xff_00_00;
 const GREEN: [u8; 3] = [0, 0xff, 0];
-
-/// An X server of our own, ended when dropped.
-struct Xvfb {
-    server: Child,
-    display: String,
-}
-
-impl Xvfb {
-    /// `None` (with a reason printed) where there is no Xvfb and this is no CI.
-    fn start(screen: &str, more: &[&str]) -> Option<Self> {
-        let started = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-noreset", "-screen", "0", screen])
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = match started {
-            Ok(server) => server,
-            Err(e) => {
-                assert!(std::env::var_os("CI").is_none(), "Xvfb: {e}; install xvfb");
-                println!("skipped: Xvfb: {e}; install xvfb");
-                return None;
-            }
-        };
-        let mut number = String::new();
-        let mut out = BufReader::new(server.stdout.take().unwrap());
-        out.read_line(&mut number).unwrap();
-        let display = format!(":{}", number.trim());
-        assert!(display.len() > 1, "Xvfb ended at once: {:?}", server.wait());
-        Some(Self { server, display })
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.server.id();
-        // the shell's own kill: the program is not everywhere
-        let kill = format!("kill -s {name} {pid}");
-        let done = Command::new("sh").args(["-c", &kill]).status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for Xvfb {
-    fn drop(&mut self) {
-        self.server.kill().ok(); // may be gone already
-        self.server.wait().ok();
-    }
-}
 
 /// Another client, which draws.
 struct Painter {
