@@ -284,6 +284,8 @@ impl Link {
 
     /// Completes when there is something to read, or room for what is pending. Cancel safe.
     pub(super) async fn ready(&self) -> io::Result<()> {
+        // A closed direction counts as ready for ever: without this a loop around it would never yield to its time limit.
+        tokio::task::coop::consume_budget().await;
         let interest = if self.pending() > 0 {
             Interest::READABLE | Interest::WRITABLE
         } else {
@@ -340,10 +342,13 @@ impl Link {
         };
         let flushed: Result<io::Result<()>, _> =
             timeout_at(Instant::now() + LAST_WORDS, flush).await;
-        tracing::debug!(sent, left = self.pending(), ok = ?flushed, "goodbye");
+        let left = self.pending();
+        tracing::debug!(sent, left, ok = ?flushed, "goodbye");
         // Closing with unread bytes would reset the connection and take the last media with it, so the server's own
         // close is waited for a moment. It may be gone already, which is just as well.
         let linger = async {
+            self.out.clear();
+            self.sent = 0;
             self.stream.shutdown().await?;
             loop {
                 self.ready().await?;
