@@ -13,19 +13,22 @@ fn main() {}
 #[cfg(unix)]
 mod unix {
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
+    use arc_swap::{ArcSwap, ArcSwapOption};
+    use crossbeam_channel::bounded;
     use kaibo::capture::SourceSpec;
     use kaibo::gpu::context::{AdapterChoice, GpuContext};
     use kaibo::media::SourceId;
     use kaibo::media::slot::LatestSlot;
-    use kaibo::media::time::MediaTime;
+    use kaibo::media::time::{FrameRate, MediaClock, MediaTime};
     use kaibo::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
     use kaibo::render::filter::FilterSpec;
     use kaibo::render::filter::color::ColorSettings;
+    use kaibo::render::preview::PreviewSink;
     use kaibo::render::scene::{Layer, Placement};
     use kaibo::render::still::Still;
-    use kaibo::render::{Plan, SceneState};
+    use kaibo::render::{Plan, RenderConfig, RenderStage, SceneState};
 
     fn cpu_ms() -> f64 {
         let t = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -132,14 +135,73 @@ mod unix {
         let noise: Vec<u8> = (0..full_hd.pixels() * 4)
             .map(|n| rng.u8(..) / 4 + (n / 64) as u8 / 2)
             .collect();
-        for case in cases {
-            measure(&mut still, &case, &noise);
+        for case in &cases {
+            measure(&mut still, case, &noise);
+        }
+        println!("after stills: {}", memory());
+        drop(still);
+        for case in &cases {
+            if case.plan.is_none() {
+                run_stage(&gpu, case, &noise);
+            }
         }
         println!("end: {}", memory());
     }
 
-    fn measure(still: &mut Still, case: &Case, noise: &[u8]) {
+    /// Three seconds of the render thread at 30 frames a second: processor share, and how old a picture is when the encoder
+    /// gets it (a source in step with the ticks would add less waiting).
+    fn run_stage(gpu: &GpuContext, case: &Case, noise: &[u8]) {
         let slot = Arc::new(LatestSlot::default());
+        let clock = MediaClock::start();
+        let (sender, frames) = bounded(3);
+        let stage = RenderStage::start(RenderConfig {
+            gpu: gpu.clone(),
+            clock,
+            resolution: Resolution::HD,
+            rate: FrameRate::FPS_30,
+            scene: Arc::new(ArcSwap::from_pointee(state(case, &slot))),
+            encoder: Arc::new(ArcSwapOption::from_pointee(sender)),
+            preview: PreviewSink::None,
+            on_exit: Box::new(|exit| println!("ended: {exit:?}")),
+        })
+        .expect("a stage");
+        let mut template = frame(0, case.source, case.bgra, noise);
+        let (mut delay, mut received) = (Vec::new(), 0);
+        let (mut cpu, mut start) = (0.0, clock.now());
+        for n in 0..120 {
+            if n == 30 {
+                (cpu, start, received) = (cpu_ms(), clock.now(), 0);
+                delay.clear();
+            }
+            template.seq += 1;
+            template.pts = clock.now();
+            slot.store(template.clone());
+            let next = clock.now() + Duration::from_micros(33_333);
+            while let Ok(frame) = frames.recv_timeout(clock.until(next)) {
+                delay.push(clock.now().nanos_since(frame.pts) as f64 / 1e6);
+                received += 1;
+            }
+        }
+        let seconds = clock.now().saturating_since(start).as_secs_f64();
+        let used = (cpu_ms() - cpu) / 1e3 / seconds;
+        let stats = stage.stats();
+        stage.request_stop();
+        stage.join_until(Instant::now() + Duration::from_secs(1));
+        delay.sort_by(f64::total_cmp);
+        println!(
+            "{:38} {used:.3} CPU s/s, {:.1} fps, tick to encoder {:.1} ms median {:.1} p95, source age {:.1} ms, submit p99 {} us, lagged {} skipped {}",
+            case.name,
+            f64::from(received) / seconds,
+            delay[delay.len() / 2],
+            delay[delay.len() * 95 / 100],
+            stats.source_age_ms,
+            stats.submit_us_p99,
+            stats.lagged,
+            stats.skipped
+        );
+    }
+
+    fn state(case: &Case, slot: &Arc<LatestSlot<VideoFrame>>) -> SceneState {
         let mut state = SceneState::default();
         state.scene.layers.push(Layer {
             filters: case.filter.map(FilterSpec::Color).into_iter().collect(),
@@ -147,7 +209,13 @@ mod unix {
             ..Layer::new(SourceSpec::Test {})
         });
         state.layer_sources.push(SourceId(1));
-        state.sources.insert(SourceId(1), Arc::clone(&slot));
+        state.sources.insert(SourceId(1), Arc::clone(slot));
+        state
+    }
+
+    fn measure(still: &mut Still, case: &Case, noise: &[u8]) {
+        let slot = Arc::new(LatestSlot::default());
+        let state = state(case, &slot);
         const FRAMES: u32 = 60;
         let (mut cpu, mut wall, mut passes) = (Vec::new(), Vec::new(), 0);
         let mut template = frame(0, case.source, case.bgra, noise);

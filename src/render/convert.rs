@@ -9,8 +9,8 @@ use crate::media::video::{FrameData, Plane, Resolution, VideoFrame};
 /// BT.709-6 luma weights times 219/255, in 256ths; they add up to 220, so white is 235.
 const Y: [u16; 3] = [16, 157, 47];
 /// Cb and Cr weights times 224/255, in 256ths, blue first; each row adds up to 0, so greys are 128.
-const CB: [i16; 3] = [112, -87, -25];
-const CR: [i16; 3] = [-10, -102, 112];
+const CB: [i32; 3] = [112, -87, -25];
+const CR: [i32; 3] = [-10, -102, 112];
 
 /// A BGRA frame as NV12 in a buffer of `pool`; `None` for other formats and incomplete frames.
 pub(super) fn to_nv12(pool: &BufferPool, frame: &VideoFrame) -> Option<FrameData> {
@@ -74,40 +74,47 @@ fn bgra_to_nv12(source: &Plane, size: Resolution, out: &mut [u8]) -> bool {
 
 fn luma_row(source: &[u8], out: &mut [u8]) {
     for (pixel, y) in source.as_chunks::<4>().0.iter().zip(out) {
-        let [b, g, r, _] = pixel.map(u16::from);
+        let [b, g, r] = [pixel[0] as u16, pixel[1] as u16, pixel[2] as u16];
         // at most 56,100 + 4,224: fits
-        let sum = b * Y[0] + g * Y[1] + r * Y[2] + (16 * 256 + 128);
-        *y = high(sum);
+        *y = ((b * Y[0] + g * Y[1] + r * Y[2] + (16 * 256 + 128)) >> 8) as u8;
     }
 }
 
 fn chroma_row(upper: &[u8], lower: &[u8], out: &mut [u8]) {
+    const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
     let blocks = upper
         .as_chunks::<8>()
         .0
         .iter()
         .zip(lower.as_chunks::<8>().0);
     for ((a, b), uv) in blocks.zip(out.as_chunks_mut::<2>().0) {
-        let mean = |c: usize| {
-            (u16::from(a[c]) + u16::from(a[c + 4]) + u16::from(b[c]) + u16::from(b[c + 4]) + 2) / 4
-        };
-        let bgr = [mean(0), mean(1), mean(2)];
-        *uv = [weigh(bgr, CB), weigh(bgr, CR)];
+        let (a, b) = (u64::from_le_bytes(*a), u64::from_le_bytes(*b));
+        // two pixels in 16-bit lanes: blue, red, blue, red; then green in place of blue
+        let blue_red = fold((a & EVERY_SECOND) + (b & EVERY_SECOND));
+        let green = fold(((a >> 8) & EVERY_SECOND) + ((b >> 8) & EVERY_SECOND)) & 0xffff;
+        let (blue, red) = (mean(blue_red & 0xffff), mean(blue_red >> 16));
+        let green = mean(green);
+        uv[0] = weigh(blue, green, red, CB);
+        uv[1] = weigh(blue, green, red, CR);
     }
 }
 
-/// The sum lies between 4,336 and 61,456, so wrapping 16-bit arithmetic ends on the right value.
-fn weigh(bgr: [u16; 3], weights: [i16; 3]) -> u8 {
-    let mut sum: u16 = 128 * 256 + 128;
-    for (c, w) in bgr.into_iter().zip(weights) {
-        sum = sum.wrapping_add(c.wrapping_mul(w.cast_unsigned()));
-    }
-    high(sum)
+/// Adds the upper half to the lower one; the lanes hold at most 4 times 255.
+#[inline]
+const fn fold(lanes: u64) -> u32 {
+    (lanes as u32).wrapping_add((lanes >> 32) as u32)
 }
 
-/// The upper byte.
-const fn high(sum: u16) -> u8 {
-    (sum >> 8) as u8
+#[inline]
+const fn mean(sum_of_four: u32) -> i32 {
+    (sum_of_four.wrapping_add(2) >> 2).cast_signed()
+}
+
+/// Between 4,336 and 61,456 before the shift.
+#[inline]
+const fn weigh(blue: i32, green: i32, red: i32, weights: [i32; 3]) -> u8 {
+    let [b, g, r] = weights;
+    ((blue * b + green * g + red * r + (128 * 256 + 128)) >> 8) as u8
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kaibo::gpu::context::GpuContext;
+use kaibo::gpu::pass::{buffer_size, copy_to_buffer};
+use kaibo::gpu::readback::ReadbackRing;
 use kaibo::media::SourceId;
 use kaibo::media::slot::LatestSlot;
 use kaibo::media::time::{FrameRate, MediaClock};
@@ -16,7 +18,7 @@ use kaibo::render::scene::{Layer, Placement};
 use kaibo::render::{RenderConfig, RenderError, RenderStage, SceneState};
 use kaibo::stage::StageExit;
 
-use super::reference::{Picture, frame, largest_difference, samples};
+use super::reference::{Picture, frame, largest_difference, pixel, samples};
 use super::scenes::{card, device, gradient, layer, scene};
 
 const SIZE: Resolution = Resolution::new(64, 36);
@@ -198,6 +200,49 @@ fn a_full_encoder_queue_holds_nothing_up() {
         (SIZE.width, SIZE.height)
     );
     rig.stop();
+}
+
+#[test]
+fn the_preview_is_drawn_beside_a_picture_that_is_passed_on() {
+    let Some(gpu) = device() else { return };
+    let preview = Arc::new(PreviewTexture::new(|| {}));
+    preview.visible.store(true, Ordering::Relaxed);
+    let whole = layer(Placement::default());
+    let rig = rig(&gpu, whole, PreviewSink::Texture(Arc::clone(&preview)));
+    let frames = rig.encode(3);
+    let shown = frame(&gradient(SIZE), PixelFormat::Nv12, ColorSpec::BT709_LIMITED);
+    rig.slot.store(shown.clone());
+    while samples(&next(&frames).data, SIZE) != samples(&shown.data, SIZE) {}
+    // drawn in the same tick, which ends before the stage does
+    rig.stop();
+    let rgba = read_texture(&gpu, &preview.texture.load_full().unwrap());
+    let got = rgba
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .flat_map(|p| [p[0], p[1], p[2]]);
+    let all = (0..SIZE.height).flat_map(|y| (0..SIZE.width).map(move |x| (x, y)));
+    let want = all.flat_map(|(x, y)| pixel(&shown, x, y));
+    let worst = largest_difference(got.map(f64::from), want);
+    assert!(worst <= 1.01, "{worst} of 255 off");
+}
+
+/// The pixels of an `Rgba8Unorm` texture of [`SIZE`] (whose rows need no padding).
+fn read_texture(gpu: &GpuContext, texture: &wgpu::Texture) -> Vec<u8> {
+    let mut ring = ReadbackRing::with_buffers(&gpu.device, "test", buffer_size(SIZE), 1);
+    let buffer = ring.begin().unwrap();
+    let mut encoder = gpu
+        .device
+        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    copy_to_buffer(&mut encoder, texture, &buffer);
+    gpu.queue.submit([encoder.finish()]);
+    ring.submitted(buffer, ());
+    loop {
+        if let Some(back) = ring.poll() {
+            return back.data.unwrap().to_vec();
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[test]
