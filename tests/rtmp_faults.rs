@@ -3,14 +3,16 @@
 
 mod support;
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
+use kaibo::media::packet::Track;
 use kaibo::output::rtmp::{Limits, RtmpOptions};
 use kaibo::output::{OutputError, OutputState, Phase};
 
 use support::fake_server::{FakeServer, Then, Until};
 use support::outputs::Running;
-use support::{have, material};
+use support::{have, material, say};
 
 const KEY: &str = "s3cr3tname";
 const SECOND: Duration = Duration::from_secs(1);
@@ -177,6 +179,40 @@ fn a_peer_that_takes_nothing_is_lost_and_never_holds_up_a_stop() {
             assert!(push.stop() < 2 * SECOND);
         });
     });
+}
+
+#[test]
+fn a_packet_is_on_its_way_at_once() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    let server = FakeServer::start(Until::Forever, Then::Silence);
+    let push = Running::rtmp(&server.address(KEY), RtmpOptions::default());
+    push.wait_connected();
+    let packets = &material::packets()[..150]; // 2 s
+    let started = Instant::now();
+    let mut pushed = HashMap::new();
+    for packet in packets {
+        let due = packet.dts.saturating_since(packets[0].dts);
+        std::thread::sleep((started + due).saturating_duration_since(Instant::now()));
+        if packet.track == Track::Video {
+            pushed.insert(due.as_millis(), Instant::now());
+        }
+        push.output.push(packet);
+    }
+    push.stop();
+    let mut delays: Vec<_> = server
+        .heard()
+        .iter()
+        .filter(|h| h.video)
+        .filter_map(|h| Some(h.at - pushed.remove(&u128::from(h.ms))?))
+        .collect();
+    assert!(pushed.is_empty(), "{} pictures missing", pushed.len());
+    delays.sort_unstable();
+    // a picture waits for the sound of its time (21 ms apart), this peer looks each millisecond
+    let median = delays[delays.len() / 2];
+    say(&format!("median {median:?}, longest {:?}", delays.last()));
+    assert!(median < Duration::from_millis(40), "{median:?}");
 }
 
 #[test]

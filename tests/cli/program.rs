@@ -39,7 +39,10 @@ impl Kaibo {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (stdout, stderr) = (Arc::<Mutex<String>>::default(), Arc::<Mutex<String>>::default());
+        let (stdout, stderr) = (
+            Arc::<Mutex<String>>::default(),
+            Arc::<Mutex<String>>::default(),
+        );
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut err = child.stderr.take().unwrap();
         let (out_text, err_text) = (Arc::clone(&stdout), Arc::clone(&stderr));
@@ -56,28 +59,43 @@ impl Kaibo {
                 *err_text.lock().unwrap() += &String::from_utf8_lossy(&text);
             }),
         ];
-        Self { child, stdout, readers, stderr }
+        Self {
+            child,
+            stdout,
+            readers,
+            stderr,
+        }
     }
 
     /// Waits until a line of its output contains `text`.
     pub(crate) fn wait_for_line(&self, text: &str) {
-        wait_for(text, Duration::from_secs(20), || self.stdout.lock().unwrap().contains(text).then_some(()));
+        wait_for(text, Duration::from_secs(20), || {
+            self.stdout.lock().unwrap().contains(text).then_some(())
+        });
     }
 
     /// Sends SIGINT ("INT") or the like.
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &self.child.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for its end.
     pub(crate) fn wait(mut self, limit: Duration) -> Run {
-        let status = wait_for("the program's end", limit, || self.child.try_wait().unwrap());
+        let status = wait_for("the program's end", limit, || {
+            self.child.try_wait().unwrap()
+        });
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
         }
         let text = |t: &Mutex<String>| t.lock().unwrap().clone();
-        Run { code: status.code(), stdout: text(&self.stdout), stderr: text(&self.stderr) }
+        Run {
+            code: status.code(),
+            stdout: text(&self.stdout),
+            stderr: text(&self.stderr),
+        }
     }
 }
 

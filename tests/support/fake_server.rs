@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{
     ServerSession, ServerSessionConfig, ServerSessionEvent, ServerSessionResult,
@@ -23,6 +24,8 @@ pub enum Until {
     Publish,
     /// Once live, when the first media comes.
     Live,
+    /// Never: it takes everything.
+    Forever,
 }
 
 /// What it does then.
@@ -38,9 +41,21 @@ pub enum Then {
     Say(Vec<u8>),
 }
 
+/// Something that came.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// When.
+    pub at: Instant,
+    /// A picture rather than sound.
+    pub video: bool,
+    /// Its timestamp.
+    pub ms: u32,
+}
+
 /// The server; stops when dropped.
 pub struct FakeServer {
     port: u16,
+    heard: Arc<Mutex<Vec<Heard>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,20 +68,23 @@ impl FakeServer {
         let port = listener.local_addr().unwrap().port();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hear = Arc::clone(&heard);
         let body = move || {
             let mut peers: Vec<Peer> = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 if let Ok((stream, _)) = listener.accept() {
-                    peers.push(Peer::new(stream, until, then.clone()));
+                    peers.push(Peer::new(stream, until, then.clone(), Arc::clone(&hear)));
                 }
                 peers.retain_mut(Peer::poll);
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(1));
             }
         };
         #[expect(clippy::disallowed_methods, reason = "a test's peer is no stage")]
         let thread = std::thread::spawn(body);
         Self {
             port,
+            heard,
             stop,
             thread: Some(thread),
         }
@@ -75,6 +93,11 @@ impl FakeServer {
     /// An address on it.
     pub fn address(&self, key: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
+    }
+
+    /// Media that came so far, headers too.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().clone()
     }
 }
 
@@ -96,10 +119,11 @@ struct Peer {
     handshake: Option<Handshake>,
     session: Option<ServerSession>,
     misbehaving: bool,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Peer {
-    fn new(stream: TcpStream, until: Until, then: Then) -> Self {
+    fn new(stream: TcpStream, until: Until, then: Then, heard: Arc<Mutex<Vec<Heard>>>) -> Self {
         stream.set_nonblocking(true).unwrap();
         let mut peer = Self {
             stream,
@@ -108,6 +132,7 @@ impl Peer {
             handshake: Some(Handshake::new(PeerType::Server)),
             session: None,
             misbehaving: false,
+            heard,
         };
         if until == Until::Accept {
             peer.misbehave();
@@ -198,11 +223,28 @@ impl Peer {
                 ServerSessionResult::RaisedEvent(
                     ServerSessionEvent::AudioDataReceived { .. }
                     | ServerSessionEvent::VideoDataReceived { .. },
-                ) => return self.misbehave(),
+                ) if self.until == Until::Live => return self.misbehave(),
+                ServerSessionResult::RaisedEvent(event) => {
+                    self.hear(event);
+                    continue;
+                }
                 _ => continue,
             };
             self.accept(request);
         }
+    }
+
+    fn hear(&self, event: ServerSessionEvent) {
+        let (video, timestamp) = match event {
+            ServerSessionEvent::AudioDataReceived { timestamp, .. } => (false, timestamp),
+            ServerSessionEvent::VideoDataReceived { timestamp, .. } => (true, timestamp),
+            _ => return,
+        };
+        self.heard.lock().push(Heard {
+            at: Instant::now(),
+            video,
+            ms: timestamp.value,
+        });
     }
 
     fn accept(&mut self, request: u32) {

@@ -1,8 +1,4 @@
 //! What the tests with real programs share: a server, material, readers, waiting with deadlines.
-#![expect(
-    clippy::allow_attributes,
-    reason = "whether an expectation is met depends on the test file"
-)]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(unreachable_pub, reason = "pub reads better than pub(crate) here")]
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]

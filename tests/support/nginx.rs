@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -123,13 +123,16 @@ impl Nginx {
         self.log("error.log").contains(text)
     }
 
-    fn log(&self, name: &str) -> String {
-        fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+    /// Whether the publisher said goodbye (rather than just went away, which nginx logs the other way round).
+    pub fn logged_goodbye(&self) -> bool {
+        let log = self.log("error.log");
+        let after = log.split("publish: name=").last().unwrap_or_default();
+        let place = |text| after.find(text).unwrap_or(usize::MAX);
+        place("deleteStream") < place("disconnect")
     }
 
-    /// Its folder.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
     }
 }
 

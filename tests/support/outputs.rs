@@ -38,7 +38,7 @@ impl Running {
         let cx = OutputContext {
             clock: MediaClock::start(),
             runtime: runtime.handle().clone(),
-            listener: Arc::new(move |event| tell.try_send(event).unwrap()),
+            listener: Arc::new(move |event| drop(tell.try_send(event))),
         };
         Self {
             output: start(cx),
