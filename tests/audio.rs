@@ -5,6 +5,9 @@
 #![cfg(all(feature = "mic", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,15 +15,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kaibo::audio::{AudioConfig, AudioStage};
 use kaibo::capture::{self, AudioSpec, SourceContext, SourceError};
-use kaibo::encode::{AudioEncoder, AudioEncoderSettings, EncodeError};
+use kaibo::encode::AudioEncoderSettings;
 use kaibo::media::SourceId;
-use kaibo::media::audio::AudioBlock;
-use kaibo::media::packet::{
-    Bitrate, CodecParameters, DropClass, EncodedPacket, PacketBus, PacketSink, Track,
-};
+use kaibo::media::packet::{EncodedPacket, PacketBus, PacketSink};
 use kaibo::media::ring::AudioTap;
-use kaibo::media::time::{FrameRate, MediaClock};
+use kaibo::media::time::{FrameRate, MediaClock, MediaTime};
 use kaibo::media::video::Resolution;
+use support::{have, say};
 
 /// A PulseAudio server with a null sink "lab" and a 440 Hz tone playing into it.
 struct Pulse {
@@ -31,14 +32,7 @@ struct Pulse {
 impl Pulse {
     /// `None`, with the reason printed, where there is no PulseAudio; a failure under CI.
     fn start() -> Option<Self> {
-        if Command::new("pulseaudio")
-            .arg("--version")
-            .stdout(Stdio::null())
-            .status()
-            .is_err()
-        {
-            assert!(std::env::var_os("CI").is_none(), "install pulseaudio");
-            print("skipped: pulseaudio is not installed");
+        if !have(&["pulseaudio", "pactl"]) {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -97,7 +91,7 @@ impl Pulse {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        print(&text);
+        say(&text);
         assert!(
             output.status.success() && text.contains("1 passed"),
             "{text}\n{}\n{}",
@@ -112,11 +106,6 @@ impl Drop for Pulse {
         self.server.kill().ok(); // it may have been killed by the test
         self.server.wait().ok();
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the test harness shows it")]
-fn print(text: &str) {
-    println!("{text}");
 }
 
 /// What a source needs, and the other end of its sound.
@@ -313,40 +302,6 @@ fn child_frozen() {
     );
 }
 
-/// Stands in for AAC: a packet is the block's loudest sample.
-struct Loudness(Arc<CodecParameters>);
-
-impl AudioEncoder for Loudness {
-    fn parameters(&self) -> &Arc<CodecParameters> {
-        &self.0
-    }
-    fn frame_size(&self) -> usize {
-        1024
-    }
-    fn encode(
-        &mut self,
-        block: &AudioBlock,
-        out: &mut Vec<EncodedPacket>,
-    ) -> Result<(), EncodeError> {
-        let loudest = block.samples.iter().copied().fold(0.0, f32::max);
-        out.push(EncodedPacket {
-            track: Track::Audio,
-            pts: block.pts,
-            dts: block.pts,
-            duration: block.format.duration_of(block.frames()),
-            keyframe: true,
-            drop: DropClass::Never,
-            data: loudest.to_le_bytes().to_vec().into(),
-            parameters: Arc::clone(&self.0),
-            generation: 1,
-        });
-        Ok(())
-    }
-    fn flush(&mut self, _out: &mut Vec<EncodedPacket>) -> Result<(), EncodeError> {
-        Ok(())
-    }
-}
-
 struct Collect(Sender<EncodedPacket>);
 
 impl PacketSink for Collect {
@@ -355,78 +310,115 @@ impl PacketSink for Collect {
     }
 }
 
+/// Raw AAC frames with the headers that let a decoder read them from a pipe (ADTS, ISO/IEC 14496-3 1.A.2).
+fn adts(packets: &[EncodedPacket]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for packet in packets {
+        let length = u16::try_from(packet.data.len() + 7).unwrap();
+        let [high, middle] = (length >> 3).to_be_bytes();
+        let low = length.to_be_bytes()[1] << 5;
+        // AAC-LC, 48 kHz (index 3), two channels, no checksum, variable rate
+        let header = [
+            0xff,
+            0xf1,
+            1 << 6 | 3 << 2,
+            2 << 6 | high,
+            middle,
+            low | 0x1f,
+            0xfc,
+        ];
+        out.extend(header);
+        out.extend_from_slice(&packet.data);
+    }
+    out
+}
+
+/// Decodes to one channel with the ffmpeg program.
+fn decode(packets: &[EncodedPacket]) -> Vec<f32> {
+    let mut ffmpeg = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "aac", "-i", "pipe:0"])
+        .args(["-ac", "1", "-f", "f32le", "pipe:1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // less than a pipe holds
+    let mut stdin = ffmpeg.stdin.take().unwrap();
+    stdin.write_all(&adts(packets)).unwrap();
+    drop(stdin);
+    let output = ffmpeg.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let samples = output.stdout.as_chunks().0;
+    samples.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+fn loudest(samples: &[f32]) -> f32 {
+    samples.iter().map(|s| s.abs()).fold(0.0, f32::max)
+}
+
 #[test]
-fn captured_sound_reaches_the_packets_and_goes_silent_with_the_server() {
+fn captured_sound_is_encoded_and_goes_silent_with_the_server() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
     let Some(pulse) = Pulse::start() else { return };
     pulse.run("child_stage");
 }
 
 #[test]
-#[ignore = "run by captured_sound_reaches_the_packets_and_goes_silent_with_the_server"]
+#[ignore = "run by captured_sound_is_encoded_and_goes_silent_with_the_server"]
 fn child_stage() {
     let (cx, _taps, received) = context();
     let bus = Arc::new(PacketBus::new());
     let (packets, made) = bounded(1000);
     let collect: Arc<dyn PacketSink> = Arc::new(Collect(packets));
     bus.attach(&collect);
-    let stage = AudioStage::start_with(
-        AudioConfig {
-            clock: cx.clock,
-            taps: received,
-            bus,
-            on_exit: Box::new(|_| {}),
-        },
-        Box::new(|settings, _| {
-            Ok(Box::new(Loudness(Arc::new(CodecParameters::Aac {
-                asc: Vec::new().into(),
-                sample_rate: 48_000,
-                channels: 2,
-                bitrate: Bitrate::from_kbps(settings.bitrate_kbps),
-            }))))
-        }),
-    )
-    .unwrap();
-    stage
-        .set_encoder(Some(AudioEncoderSettings::default()))
-        .unwrap();
-    let source = open("Monitor of Lab", &cx);
-    let next = || {
-        let packet = made.recv_timeout(Duration::from_secs(5)).unwrap();
-        let loudest = f32::from_le_bytes(packet.data.as_ref().try_into().unwrap());
-        (packet.pts, loudest)
+    let config = AudioConfig {
+        clock: cx.clock,
+        taps: received,
+        bus,
+        on_exit: Box::new(|_| {}),
     };
-    // until the tone is heard, then two seconds of it without a hole
-    while next().1 < 0.1 {}
-    let mut last = next().0;
-    for _ in 0..94 {
-        let (pts, loudest) = next();
-        assert!((pts.nanos_since(last) - 21_333_333).abs() <= 1);
-        assert!(loudest > 0.1, "{loudest} at {pts:?}");
-        last = pts;
-    }
+    let stage = AudioStage::start(config).unwrap();
+    let settings = AudioEncoderSettings::default();
+    stage.set_encoder(Some(settings)).unwrap();
+    let source = open("Monitor of Lab", &cx);
+    eventually("the tone is heard", || {
+        stage.stats().levels.rms_dbfs[0] > -20.0
+    });
+    made.try_iter().count();
+    let mut last: Option<MediaTime> = None;
+    let mut next = || {
+        let packet = made.recv_timeout(Duration::from_secs(5)).unwrap();
+        if let Some(last) = last {
+            let step = packet.pts.nanos_since(last);
+            assert!((21_333_333..=21_333_334).contains(&step), "{step}");
+        }
+        last = Some(packet.pts);
+        packet
+    };
+    let two_seconds: Vec<_> = (0..94).map(|_| next()).collect();
     let stats = stage.stats();
     assert_eq!(
         (stats.active_inputs, stats.late, stats.gap_ms),
         (1, 0, 0),
         "{stats:?}"
     );
-    print(&format!("{stats:?}"));
+    let heard = decode(&two_seconds);
+    // the decoder's first blocks lack what went before them
+    let heard = &heard[4096..];
+    assert!(heard.len() > 80_000, "{}", heard.len());
+    let level = loudest(heard);
+    let wrong = impurity(heard, 440.0, 48_000);
+    assert!(level > 0.1 && wrong < 0.05 * level, "{wrong} of {level}");
+
     let pid = std::env::var("KAIBO_TEST_SERVER_PID").unwrap();
-    assert!(
-        Command::new("kill")
-            .args(["-9", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    loop {
-        let (pts, loudest) = next();
-        assert!((pts.nanos_since(last) - 21_333_333).abs() <= 1);
-        last = pts;
-        if loudest == 0.0 {
-            break;
-        }
-    }
+    let killed = Command::new("kill").args(["-9", &pid]).status().unwrap();
+    assert!(killed.success());
+    let after: Vec<_> = (0..94).map(|_| next()).collect();
+    let silence = decode(&after);
+    assert!(loudest(&silence[..4096]) > 0.1);
+    assert!(loudest(&silence[silence.len() - 24_000..]) < 1e-4);
     drop(source);
     stage.request_stop();
     assert!(stage.join_until(Instant::now() + Duration::from_secs(1)));

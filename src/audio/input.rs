@@ -30,10 +30,14 @@ const JUDGED_OVER: Duration = Duration::from_millis(500);
 const LATE_STRETCHES: u32 = 2;
 /// Room that a moved input gets, 20 ms.
 const MARGIN_FRAMES: i64 = 960;
-/// A moved input that had its shift and more to spare for so many stretches (10 s) goes back.
+/// A moved input that had its shift and this much more (5 ms) to spare ...
+const SPARE_FRAMES: i64 = 240;
+/// ... for so many stretches in a row (10 s) goes back.
 const EARLY_STRETCHES: u32 = 20;
 /// Edges of gaps are faded over 2.5 ms.
 const FADE_FRAMES: usize = 120;
+/// An input that delivered within this time is in the middle of its sound.
+const FLOWING: Duration = Duration::from_millis(100);
 /// An input that delivered within this time is active.
 const ACTIVE: Duration = Duration::from_secs(1);
 
@@ -65,6 +69,8 @@ pub(super) struct Input {
     broken: bool,
     last_delivery: Option<MediaTime>,
     counts: InputCounts,
+    /// By how many frames the latest block since the last drain came late.
+    late_by: i64,
     pub(super) gain: GainRamp,
     samples: Vec<f32>,
     frames: Vec<Frame>,
@@ -99,6 +105,7 @@ impl Input {
             broken: false,
             last_delivery: None,
             counts: InputCounts::default(),
+            late_by: 0,
             gain,
             samples: Vec::new(),
             frames: Vec::new(),
@@ -135,8 +142,9 @@ impl Input {
         self.tap.is_finished() && self.run.is_none() && self.timeline.end() <= mixed
     }
 
-    /// Takes what the ring holds. `mixed` is the first position that has not been mixed yet.
-    pub(super) fn drain(&mut self, clock: &SampleClock, mixed: i64, now: MediaTime) {
+    /// Takes what the ring holds. `mixed` is the first position that has not been mixed yet. Returns by how many
+    /// frames the latest of it came late, 0 when nothing did.
+    pub(super) fn drain(&mut self, clock: &SampleClock, mixed: i64, now: MediaTime) -> i64 {
         let latest = clock.position(now) + LEAD_FRAMES;
         loop {
             self.samples.clear();
@@ -159,6 +167,15 @@ impl Input {
         if self.tap.is_finished() {
             self.end_run(mixed);
         }
+        std::mem::take(&mut self.late_by)
+    }
+
+    /// How many frames it has beyond `end`, if it delivers continuously.
+    pub(super) fn spare(&self, end: i64, now: MediaTime) -> Option<i64> {
+        let recent = self
+            .last_delivery
+            .is_some_and(|t| now.saturating_since(t) < FLOWING);
+        (recent && self.run.is_some()).then(|| self.timeline.end() - self.shift - end)
     }
 
     /// Called before a block that ends at `end` is mixed: where the sound stops short of it, it fades out.
@@ -188,6 +205,7 @@ impl Input {
         }
         if at < mixed {
             self.counts.late += 1;
+            self.late_by = self.late_by.max(mixed - at);
         }
         if self.run.is_none() {
             self.start_run(at, mixed);
@@ -309,7 +327,7 @@ impl Lateness {
             return 0;
         }
         let late = self.late_blocks * 4 >= self.blocks;
-        let early = shift > 0 && least - shift >= MARGIN_FRAMES;
+        let early = shift > 0 && least - shift >= SPARE_FRAMES;
         *self = Self {
             late: if late { self.late + 1 } else { 0 },
             early: if early { self.early + 1 } else { 0 },

@@ -1,7 +1,7 @@
 //! The mix as plain arithmetic: inputs and the present time in, blocks of 1024 frames out. No thread, no clock of its
 //! own; [`stage`](super::stage) drives it.
 //!
-//! Block `k` is heard from `origin + k · 1024 / 48000` s on and is made [`ALIGNMENT`] after its last sample was
+//! Block `k` is heard from `origin + k · 1024 / 48000` s on and is made a little ([`Pace`]) after its last sample was
 //! captured, so that all sources have had time to deliver. **Lip sync**: the picture shown at a tick was captured a
 //! little earlier, so sound is delayed as much: block `k` is read from the inputs' time lines `delay` earlier. Stamps of
 //! blocks never change by it. A change of the delay of more than 15 ms is made by a cross-fade of 10 ms from the old
@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::clock::{BLOCK_FRAMES, BLOCK_STEP, Frame, SampleClock, frames_in_nanos};
 use super::gain::GainRamp;
 use super::input::{Input, InputCounts};
 use super::limiter::Limiter;
 use super::meter::Meter;
+use super::pace::Pace;
 use super::timeline::ratio;
 use super::{AudioStats, Levels};
 use crate::media::SourceId;
@@ -23,9 +23,6 @@ use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaTime;
 
-/// How long after its last sample's time a block is made. Sources deliver in pieces of 20 ms (microphones) to 33 ms
-/// (files and the test pattern, once a frame), up to 11 ms late, and the resampler holds back 5 ms.
-pub(super) const ALIGNMENT: Duration = Duration::from_millis(60);
 /// The delay is changed when it is off by more than this: 15 ms.
 const DELAY_STEP_FRAMES: i64 = 720;
 /// Largest delay: 500 ms. Inputs keep as much sound behind the reading place.
@@ -45,6 +42,7 @@ pub(super) struct Mixer {
     delay: i64,
     /// The delay before, when the next block must fade from it.
     fade_from: Option<i64>,
+    pace: Pace,
     limiter: Limiter,
     meter: Meter,
     mix: Vec<Frame>,
@@ -64,6 +62,7 @@ impl Mixer {
             made: 0,
             delay: 0,
             fade_from: None,
+            pace: Pace::default(),
             limiter: Limiter::default(),
             meter: Meter::default(),
             mix: vec![[0.0; 2]; BLOCK_FRAMES],
@@ -79,7 +78,8 @@ impl Mixer {
 
     /// When the next block must be made.
     pub(super) fn due(&self) -> MediaTime {
-        self.clock.time(self.cursor() + BLOCK_STEP) + ALIGNMENT
+        self.clock
+            .time(self.cursor() + BLOCK_STEP + self.pace.frames())
     }
 
     /// Adds an input. Text for the log when it cannot be used.
@@ -91,6 +91,7 @@ impl Mixer {
         let from = self.cursor() - MAX_DELAY_FRAMES;
         let input = Input::new(tap, GainRamp::new(db, muted), from).map_err(|e| e.to_string())?;
         self.inputs.push(input);
+        self.pace.joined();
         Ok(())
     }
 
@@ -114,9 +115,19 @@ impl Mixer {
     /// Takes what the inputs' rings hold. To be called before [`mix`](Self::mix).
     pub(super) fn drain(&mut self, now: MediaTime) {
         let cursor = self.place(self.delay.max(self.fade_from.unwrap_or(0)));
+        let end = self.cursor() + BLOCK_STEP;
+        let mut spare: Option<i64> = None;
         for input in &mut self.inputs {
-            input.drain(&self.clock, cursor, now);
+            let late_by = input.drain(&self.clock, cursor, now);
+            if late_by > 0 {
+                self.pace.late(late_by);
+            }
+            spare = match (spare, input.spare(end, now)) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
         }
+        self.pace.block(spare);
         let ended = &mut self.ended;
         self.inputs.retain(|input| {
             let finished = input.is_finished(cursor);
@@ -193,6 +204,7 @@ impl Mixer {
         stats.gap_ms = counts.gap_frames / 48;
         stats.limited = self.limiter.active_blocks;
         stats.queued_ms = u32::try_from(queued.unwrap_or(0).max(0) / 48).unwrap_or(u32::MAX);
+        stats.alignment_ms = i32::try_from(self.pace.frames() / 48).unwrap_or(0);
         stats.delay_ms = u32::try_from(self.delay / 48).unwrap_or(0);
     }
 

@@ -16,6 +16,7 @@ mod input;
 mod limiter;
 mod meter;
 mod mixer;
+mod pace;
 mod resample;
 mod stage;
 mod timeline;
@@ -88,6 +89,8 @@ pub struct AudioStats {
     pub skipped: u64,
     /// Milliseconds of sound waiting in the longest input.
     pub queued_ms: u32,
+    /// Milliseconds from a block's last sample to its making; adapts to how the inputs deliver.
+    pub alignment_ms: i32,
     /// Milliseconds by which sound is delayed to meet the picture.
     pub delay_ms: u32,
 }

@@ -1,5 +1,7 @@
 //! The mix in virtual time: sources deliver as devices do, the mixer is called when blocks are due.
 
+use std::time::Duration;
+
 use super::*;
 use crate::media::ring::{AudioSink, audio_ring};
 
@@ -108,14 +110,18 @@ fn nonzero(frames: &[Frame]) -> Vec<usize> {
 fn without_inputs_there_is_silence_by_the_clock() {
     let mut mixer = Mixer::new(ORIGIN);
     for k in 0..1000_u32 {
-        let nanos = i64::from(k) * 1024 * 1_000_000_000 / 48_000;
-        let due = ORIGIN.offset_nanos(i64::from(k + 1) * 1024 * 1_000_000_000 / 48_000);
-        assert_eq!(mixer.due(), due + ALIGNMENT);
+        let at = |k: u32| ORIGIN.offset_nanos(i64::from(k) * 1024 * 1_000_000_000 / 48_000);
+        // 60 ms after its end at first, when its time begins once it is clear that nothing comes
+        let due = mixer.due().nanos_since(at(k + 1));
+        assert_eq!(due, if k < 100 { 60_000_000 } else { due });
+        assert!(mixer.due() >= at(k) && due <= 60_000_000);
+        mixer.drain(mixer.due());
         let block = mixer.mix();
-        assert_eq!(block.pts, ORIGIN.offset_nanos(nanos));
+        assert_eq!(block.pts, at(k));
         assert_eq!((block.frames(), block.format), (1024, AudioFormat::ENGINE));
         assert!(block.samples.iter().all(|s| *s == 0.0));
     }
+    assert_eq!(stats(&mixer).alignment_ms, -21);
     assert_eq!(stats(&mixer).levels, Levels::default());
 }
 
@@ -401,6 +407,26 @@ fn stamps_of_nonsense_neither_grow_a_queue_nor_stop_the_sound() {
     for input in &mixer.inputs {
         assert!(input.timeline().len() < 24_000 + 2048 + 24_000);
     }
+}
+
+#[test]
+fn blocks_are_made_as_soon_as_the_inputs_allow() {
+    let mut mixer = Mixer::new(ORIGIN);
+    let mut device = Device::stereo(&mut mixer, 1, |i| sine(i, 480.0));
+    run(&mut mixer, &mut [&mut device], 600);
+    // pieces of 20 ms that come 5 ms late, and 10 ms of safety
+    let ms = stats(&mixer).alignment_ms;
+    assert!((33..=36).contains(&ms), "{ms}");
+    // 20 ms later from now on: some is lost at first, then it fits again
+    device.latency = Duration::from_millis(25);
+    run(&mut mixer, &mut [&mut device], 20);
+    let before = stats(&mixer);
+    let out = run(&mut mixer, &mut [&mut device], 600);
+    let after = stats(&mixer);
+    assert!(before.late > 0);
+    assert_eq!((after.late, after.gap_ms), (before.late, before.gap_ms));
+    assert!((50..=58).contains(&after.alignment_ms), "{after:?}");
+    assert!(largest_step(&out) < 0.0067);
 }
 
 #[test]
