@@ -148,7 +148,7 @@ where
     let stage_stop = stop.clone();
     let thread_name = name.clone();
     let body = move || {
-        let _span = tracing::info_span!("stage", name = %thread_name).entered();
+        let _span = tracing::debug_span!("stage", name = %thread_name).entered();
         let state = match catch_unwind(AssertUnwindSafe(init)) {
             Ok(Ok(state)) => state,
             Ok(Err(e)) => {

@@ -2,27 +2,21 @@
 //! servers made of bytes by hand for what that one does not do.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support {
-    pub(crate) mod rtmp_peer;
-}
-
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "rtmp_session/hostile.rs"]
+mod hostile;
+#[path = "support/rtmp_peer.rs"]
+mod rtmp_peer;
+#[path = "rtmp_session/show.rs"]
+mod show;
 
 use bytes::Bytes;
 use kaibo::flv::amf0::Amf0Value;
-use kaibo::flv::mux::FlvMuxer;
 use kaibo::flv::tag::{FlvTag, TagKind};
-use kaibo::media::packet::{Bitrate, CodecParameters, DropClass, EncodedPacket, Track};
-use kaibo::media::time::{FrameRate, MediaTime};
-use kaibo::media::video::Resolution;
 use kaibo::rtmp::session::{
     Phase, PublishConfig, PublishSession, SessionError, SessionEvent as Event,
 };
 use kaibo::rtmp::url::RtmpUrl;
-use proptest::prelude::*;
-use rml_rtmp::sessions::ServerSessionEvent;
-use support::rtmp_peer::{RmlServer, Script, amf, client_messages, command_of, info, message};
+use rtmp_peer::{Script, amf, client_messages, command_of, info, message};
 
 const ADDRESS: &str = "rtmp://example.com/app/secretkey?auth=s3cr3t";
 
@@ -601,212 +595,4 @@ fn secrets_are_in_no_text() {
         "{text}"
     );
     assert!(text.contains("expired"));
-}
-
-/// Two seconds of pictures with B-frames and sound, as encoders hand them over and the interleaver orders them.
-fn show() -> Vec<EncodedPacket> {
-    let h264 = Arc::new(CodecParameters::H264 {
-        avcc: Bytes::from_static(b"\x01\x64\x00\x1F"),
-        resolution: Resolution::HD,
-        rate: FrameRate::FPS_30,
-        bitrate: Bitrate::from_kbps(2500),
-    });
-    let aac = Arc::new(CodecParameters::Aac {
-        asc: Bytes::from_static(b"\x11\x90"),
-        sample_rate: 48_000,
-        channels: 2,
-        bitrate: Bitrate::from_kbps(160),
-    });
-    let packet =
-        |track, ns: i64, delay_ns: i64, keyframe, len: usize, parameters: &Arc<_>| EncodedPacket {
-            track,
-            pts: MediaTime::from_nanos(ns + delay_ns),
-            dts: MediaTime::from_nanos(ns),
-            duration: Duration::ZERO,
-            keyframe,
-            drop: DropClass::Never,
-            data: Bytes::from(vec![u8::try_from(ns.rem_euclid(251)).unwrap(); len]),
-            parameters: Arc::clone(parameters),
-            generation: 0,
-        };
-    let video = (0..300).map(|k| {
-        let len = if k % 60 == 0 { 40_000 } else { 5_000 };
-        packet(
-            Track::Video,
-            k * 33_333_333,
-            66_666_666,
-            k % 60 == 0,
-            len,
-            &h264,
-        )
-    });
-    let audio = (0..470).map(|k| packet(Track::Audio, k * 21_333_333, 0, true, 400, &aac));
-    let mut all: Vec<_> = video.chain(audio).collect();
-    all.sort_by_key(|p| p.dts);
-    all
-}
-
-#[test]
-fn rml_rtmps_server_gets_the_whole_show_at_the_right_times() {
-    for start in [0, 0xFF_FFFF - 5000, u32::MAX - 5000 + 1] {
-        let mut client = session("rtmp://example.com/app/key?auth=1");
-        let mut server = RmlServer::new(100_000);
-        let mut events = server.connect(&mut client);
-        assert_eq!(client.phase(), Phase::Live);
-
-        let mut muxer = FlvMuxer::new(start);
-        let mut tags = Vec::new();
-        for packet in show() {
-            muxer.push(&packet, &mut tags);
-        }
-        for tag in &tags {
-            let mut out = Vec::new();
-            client.publish(tag, &mut out).unwrap();
-            events.extend(server.exchange(&mut client, &out));
-        }
-        let mut out = Vec::new();
-        client.finish(&mut out);
-        server.exchange(&mut client, &out);
-        let acked = events.iter().rev().find_map(|e| match e {
-            Event::Acked(n) => Some(*n),
-            _ => None,
-        });
-        // rml_rtmp acknowledges what came since the last time instead of the total; close is all one can ask
-        assert!(acked.unwrap() > client.sent_bytes() / 20, "{acked:?}");
-
-        let mut arrived = Vec::new();
-        let mut finished = false;
-        for event in server.events {
-            match event {
-                ServerSessionEvent::StreamMetadataChanged {
-                    metadata: m,
-                    app_name,
-                    stream_key,
-                } => {
-                    assert_eq!(
-                        (app_name.as_str(), stream_key.as_str()),
-                        ("app", "key?auth=1")
-                    );
-                    assert_eq!((m.video_width, m.video_height), (Some(1280), Some(720)));
-                    assert_eq!((m.video_codec_id, m.audio_codec_id), (Some(7), Some(10)));
-                    assert_eq!(
-                        (m.video_frame_rate, m.video_bitrate_kbps),
-                        (Some(30.0), Some(2500))
-                    );
-                    assert_eq!(
-                        (m.audio_sample_rate, m.audio_channels),
-                        (Some(48_000), Some(2))
-                    );
-                    assert_eq!(
-                        (m.audio_is_stereo, m.audio_bitrate_kbps),
-                        (Some(true), Some(160))
-                    );
-                    arrived.push((TagKind::Script, start, Bytes::new()));
-                }
-                ServerSessionEvent::AudioDataReceived {
-                    data, timestamp, ..
-                } => {
-                    arrived.push((TagKind::Audio, timestamp.value, data));
-                }
-                ServerSessionEvent::VideoDataReceived {
-                    data, timestamp, ..
-                } => {
-                    arrived.push((TagKind::Video, timestamp.value, data));
-                }
-                ServerSessionEvent::PublishStreamFinished { .. } => finished = true,
-                _ => {}
-            }
-        }
-        assert!(finished, "the goodbye was understood");
-        assert_eq!(arrived.len(), 773);
-        assert_eq!(arrived.len(), tags.len());
-        for (tag, (kind, ms, data)) in tags.iter().zip(&arrived) {
-            assert_eq!((tag.kind, tag.timestamp_ms), (*kind, *ms));
-            assert!(tag.kind == TagKind::Script || tag.body == *data);
-        }
-        let last = arrived.last().unwrap().1;
-        assert_eq!(
-            last.wrapping_sub(start),
-            10_005,
-            "ten seconds, over the edge"
-        );
-    }
-}
-
-#[test]
-fn rml_rtmps_refusal_is_understood() {
-    let mut client = session("rtmp://example.com/app/key");
-    let mut server = RmlServer::new(100_000);
-    server.refuse_publish = Some(("NetStream.Publish.BadName", "taken"));
-    let events = server.connect(&mut client);
-    let rejected = events.iter().any(|e| {
-        matches!(e, Event::Rejected { code, phase: Phase::Requesting, busy: true, .. }
-            if code == "NetStream.Publish.BadName")
-    });
-    assert!(rejected, "{events:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_split_of_the_answers_gives_the_same(cuts in prop::collection::vec(1usize..900, 1..40)) {
-        let run = |cuts: &[usize]| {
-            let mut client = session(ADDRESS);
-            let mut hello = Vec::new();
-            client.start(&mut hello);
-            let mut input = Script::handshake_answer(&hello);
-            for answer in answers() { input.extend(answer); }
-            input.extend(message(4, 0, b"\x00\x06\xDE\xAD\xBE\xEF"));
-            input.extend(message(3, 0, &500u32.to_be_bytes()));
-            input.extend(status("status", "NetStream.Unpublish.Success", &"long ".repeat(60)));
-            let (mut out, mut events) = (Vec::new(), Vec::new());
-            let mut rest = &input[..];
-            for cut in cuts.iter().cycle() {
-                if rest.is_empty() { break; }
-                let (piece, behind) = rest.split_at((*cut).min(rest.len()));
-                client.on_bytes(piece, &mut out, &mut events).unwrap();
-                rest = behind;
-            }
-            // the answer to the simple handshake is the same for every session, as the server's bytes are
-            (out, events)
-        };
-        prop_assert_eq!(run(&cuts), run(&[usize::MAX]));
-    }
-
-    #[test]
-    fn hostile_bytes_never_panic_in_any_phase(
-        phase in prop::sample::select(vec![
-            Phase::Handshake, Phase::Connecting, Phase::CreatingStream, Phase::Requesting, Phase::Live]),
-        good in any::<bool>(),
-        kinds in prop::collection::vec((0u8..30, prop::collection::vec(
-            prop_oneof![0u8..0x12, any::<u8>()], 0..80)), 0..20),
-        raw in prop::collection::vec(any::<u8>(), 0..4000),
-    ) {
-        let mut client = if phase == Phase::Handshake {
-            let mut client = session(ADDRESS);
-            client.start(&mut Vec::new());
-            client
-        } else {
-            at(phase)
-        };
-        let mut out = Vec::new();
-        let mut events = Vec::new();
-        if good && phase == Phase::Handshake {
-            // a right first byte, then anything: reaches the digest search
-            client.on_bytes(&[3], &mut out, &mut events).unwrap();
-        }
-        if good {
-            for (kind, body) in &kinds {
-                let named = [b"\x02\x00\x07_result\x00\x3F\xF0\0\0\0\0\0\0", &body[..]].concat();
-                for body in [&body[..], &named] {
-                    client.on_bytes(&message(*kind, 0, body), &mut out, &mut events).ok();
-                }
-            }
-        }
-        client.on_bytes(&raw, &mut out, &mut events).ok();
-        client.publish(&tag(TagKind::Video, 0, b"x"), &mut out).ok();
-        client.finish(&mut out);
-        prop_assert_eq!(client.phase(), Phase::Ended);
-    }
 }

@@ -1,8 +1,18 @@
 //! The built-in ingest and watch page against real programs: ffmpeg pushes and plays, Chromium watches, a hostile peer
 //! sends garbage.
+#![expect(
+    clippy::unwrap_used,
+    reason = "test helpers: failing loudly is their job"
+)]
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "serve/hostile.rs"]
+mod hostile;
+#[path = "serve/kaibo.rs"]
+mod kaibo_push;
+#[path = "serve/page.rs"]
+mod page;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,10 +20,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kaibo::serve::{ServeConfig, Server};
-use rml_rtmp::chunk_io::ChunkSerializer;
-use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
-use rml_rtmp::messages::MessagePayload;
-use rml_rtmp::time::RtmpTimestamp;
 use serde_json::Value;
 
 struct Fixture {
@@ -329,176 +335,4 @@ fn a_busy_name_is_refused_and_free_again_afterwards() {
         "after the first has gone"
     );
     wait_until("and free again", || server.streams().is_empty());
-}
-
-/// A connection with its handshake done.
-fn shaken_hands(server: &Server) -> TcpStream {
-    let mut stream = TcpStream::connect(server.rtmp_addr()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    let mut handshake = Handshake::new(PeerType::Client);
-    stream
-        .write_all(&handshake.generate_outbound_p0_and_p1().unwrap())
-        .unwrap();
-    let mut buffer = [0; 4096];
-    loop {
-        let read = stream.read(&mut buffer).unwrap();
-        assert!(read > 0, "closed in the handshake");
-        let (response, done) = match handshake.process_bytes(&buffer[..read]).unwrap() {
-            HandshakeProcessResult::InProgress { response_bytes } => (response_bytes, false),
-            HandshakeProcessResult::Completed { response_bytes, .. } => (response_bytes, true),
-        };
-        stream.write_all(&response).unwrap();
-        if done {
-            return stream;
-        }
-    }
-}
-
-fn command(data: Vec<u8>) -> Vec<u8> {
-    ChunkSerializer::new()
-        .serialize(
-            &MessagePayload {
-                timestamp: RtmpTimestamp::new(0),
-                type_id: 20,
-                message_stream_id: 0,
-                data: data.into(),
-            },
-            true,
-            false,
-        )
-        .unwrap()
-        .bytes
-}
-
-/// Sends and expects the server to close the connection.
-fn closes_on(server: &Server, bytes: &[u8]) {
-    let mut stream = shaken_hands(server);
-    // The server may close before all is sent.
-    stream.write_all(bytes).ok();
-    let mut rest = Vec::new();
-    match stream.read_to_end(&mut rest) {
-        Ok(_) => {}
-        Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset, "{e}"),
-    }
-}
-
-#[test]
-fn hostile_peers_harm_nobody_else() {
-    let fixture = start();
-    let server = &fixture.server;
-    let _push = push(server, "survivor", &[]);
-    wait_live(server, "survivor");
-    let name = |s: &str| {
-        let mut out = vec![2, 0, u8::try_from(s.len()).unwrap()];
-        out.extend(s.as_bytes());
-        out
-    };
-    // Commands of fewer than three values: these make rml_rtmp panic.
-    closes_on(server, &command(name("connect")));
-    closes_on(server, &command([name("connect"), vec![0; 9]].concat()));
-    closes_on(server, &command(vec![5]));
-    // Objects in objects: these make rml_amf0 overflow the stack.
-    let nested = [1, b'x', 3].repeat(2000).iter().fold(
-        [name("connect"), vec![0; 9], vec![3]].concat(),
-        |mut all, byte| {
-            if *byte == 1 {
-                all.push(0);
-            }
-            all.push(*byte);
-            all
-        },
-    );
-    assert!(nested.len() < 16 * 1024);
-    let nested: Vec<u8> = {
-        // In chunks of 128 bytes with one-byte headers between.
-        let mut out = vec![3, 0, 0, 0];
-        out.extend(&u32::try_from(nested.len()).unwrap().to_be_bytes()[1..]);
-        out.extend([20, 0, 0, 0, 0]);
-        for (i, chunk) in nested.chunks(128).enumerate() {
-            if i > 0 {
-                out.push(0xc3);
-            }
-            out.extend(chunk);
-        }
-        out
-    };
-    closes_on(server, &nested);
-    // A message of 16 MiB, a continuation of nothing, noise.
-    closes_on(server, &[3, 0, 0, 0, 0xff, 0xff, 0xff, 9, 1, 0, 0, 0]);
-    closes_on(server, &[0xc5; 64]);
-    let mut random = fastrand::Rng::with_seed(7);
-    for _ in 0..20 {
-        let noise: Vec<u8> = (0..random.usize(1..5000)).map(|_| random.u8(..)).collect();
-        let mut stream = shaken_hands(server);
-        stream.write_all(&noise).ok();
-        let mut plain = TcpStream::connect(server.rtmp_addr()).unwrap();
-        plain.write_all(&noise).ok();
-    }
-    let before = server.streams()[0].newest_ms;
-    wait_until("the other stream runs on", || {
-        server.streams().iter().any(|s| s.newest_ms > before + 500)
-    });
-    let mut later = push(server, "later", &["-t", "0.5"]);
-    assert!(later.0.wait().unwrap().success(), "a later push");
-}
-
-#[test]
-fn the_watch_page_plays_in_a_browser() {
-    let Some(browser) = browser::Browser::start() else {
-        return;
-    };
-    let fixture = start();
-    let server = &fixture.server;
-    browser.open(&server.watch_url("show"));
-    let limit = Duration::from_secs(30);
-    browser.wait_for(
-        "the page says that nothing is live",
-        "return document.querySelector('#message b').textContent === 'Not live yet'",
-        limit,
-    );
-    let pusher = push(server, "show", &[]);
-    watch_it_move(&browser, limit);
-    drop(pusher);
-    browser.wait_for(
-        "the page says that the stream has ended",
-        "return document.querySelector('#message b').textContent === 'The stream has ended'",
-        limit,
-    );
-    let _pusher = push(server, "show", &[]);
-    watch_it_move(&browser, limit);
-    let sessions = browser.execute("return window.kaibo.sessions");
-    assert!(sessions.as_u64() >= Some(2), "{sessions}");
-}
-
-/// The picture moves, time advances, and the delay is under a second.
-fn watch_it_move(browser: &browser::Browser, limit: Duration) {
-    const PIXELS: &str = "const v = document.getElementById('video'); \
-        const c = document.createElement('canvas'); c.width = 64; c.height = 36; \
-        const x = c.getContext('2d'); x.drawImage(v, 0, 0, 64, 36); \
-        return [v.currentTime, Array.from(x.getImageData(0, 0, 64, 36).data).join()]";
-    browser.wait_for(
-        "the video plays",
-        "const v = document.getElementById('video'); return window.kaibo.live && v.readyState >= 3 && !v.paused \
-         && document.getElementById('message').classList.contains('off')",
-        limit,
-    );
-    let first = browser.execute(PIXELS);
-    let at = first[0].as_f64().unwrap();
-    browser.wait_for(
-        "two seconds of it",
-        &format!("return document.getElementById('video').currentTime > {at} + 2"),
-        limit,
-    );
-    let second = browser.execute(PIXELS);
-    assert_ne!(first[1], second[1], "the pixels change");
-    browser.wait_for(
-        "a delay under one second, shown",
-        "const shown = parseFloat(document.getElementById('delay').textContent); \
-         return window.kaibo.delay !== null && window.kaibo.delay < 1 && shown < 1",
-        limit,
-    );
-    let size = browser.execute("return document.getElementById('picture').textContent");
-    assert_eq!(size, "640×360");
 }

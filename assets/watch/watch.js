@@ -11,19 +11,19 @@ const TEXT = {
     noMse: "This browser cannot play live video here",
     noMseMore: "It lacks Media Source Extensions. A current Chrome, Edge, Firefox or Safari can.",
     noCodec: "This browser cannot decode the stream", problem: "This stream cannot be shown in a browser",
-    unmute: "🔊 Sound on", mute: "🔇 Sound off", full: "⛶ Full screen", play: "▶ Play",
+    unmute: "Unmute", mute: "Mute", full: "Full screen", play: "Play",
     soundOnly: "sound only",
   },
   zh: {
     picture: "画面", bitrate: "码率", fps: "帧率", delay: "延迟", viewers: "观众", uptime: "已开播",
-    note: "延迟:从服务器收到最新数据,到显示在这个屏幕上。摄像头和编码花的时间另算。",
+    note: "延迟：从服务器收到最新数据，到显示在这个屏幕上。摄像头和编码花的时间另算。",
     live: "直播中", waiting: "未开播",
-    offline: "还没开播", offlineMore: "一开播,画面会自动出现。",
-    ended: "直播已结束", endedMore: "如果重新开播,画面会自动回来。",
+    offline: "还没开播", offlineMore: "一开播，画面会自动出现。",
+    ended: "直播已结束", endedMore: "如果重新开播，画面会自动回来。",
     opening: "正在连接…", lost: "服务器没有应答", lostMore: "正在重试…",
     noMse: "这个浏览器无法播放直播", noMseMore: "它不支持 Media Source Extensions。请换用新版 Chrome、Edge、Firefox 或 Safari。",
     noCodec: "这个浏览器无法解码这路直播", problem: "这路直播无法在浏览器中播放",
-    unmute: "🔊 开声", mute: "🔇 静音", full: "⛶ 全屏", play: "▶ 播放",
+    unmute: "开声", mute: "静音", full: "全屏", play: "播放",
     soundOnly: "只有声音",
   },
 };
@@ -33,7 +33,9 @@ document.documentElement.lang = chinese ? "zh-CN" : "en";
 
 // Seconds behind the newest data: where play starts and jumps to; where catching up begins; where it is faster; where
 // a jump is the better way.
-const TARGET = 0.25, CATCH_UP = 0.4, HURRY = 0.9, JUMP = 1.5;
+const TARGET = 0.25, CATCH_UP = 0.4, HURRY = 0.7, JUMP = 1.5;
+// For this long after the first picture a jump is better than minutes of catching up: nobody has settled in yet.
+const SETTLE_MS = 2000, JUMP_EARLY = 0.8;
 // Played data that is kept, and how much may gather before it is removed.
 const KEEP = 4, TRIM = 12;
 // Data waiting for the browser beyond this is thrown away with the session: it is not keeping up.
@@ -50,7 +52,7 @@ const state = { live: false, delay: null, behind: null, jumps: 0, stalls: 0, ses
 window.kaibo = state;
 
 for (const node of document.querySelectorAll("[data-text]")) node.textContent = text[node.dataset.text];
-$("full").textContent = text.full;
+$("full").lastElementChild.textContent = text.full;
 
 function message(title, more = "", still = false) {
   const box = $("message");
@@ -168,7 +170,9 @@ class Session {
     } else if (!this.settled) {
       // The group of pictures that a viewer begins with arrives in pieces: jump along, one jump at a time.
       if (video.seeking || video.readyState < 3) return;
-      if (behind > HURRY) video.currentTime = target; else this.settled = true;
+      this.shown = this.shown || performance.now();
+      if (behind > JUMP_EARLY) video.currentTime = target;
+      else this.settled = performance.now() - this.shown > SETTLE_MS;
     } else if (!video.seeking && (behind > JUMP || video.currentTime < ranges.start(last))) {
       state.jumps += 1;
       video.currentTime = target;
@@ -193,7 +197,7 @@ function play() {
     if (error.name !== "NotAllowedError") return;
     $("sound").hidden = false;
     $("sound").classList.add("muted");
-    $("sound").textContent = text.play;
+    $("sound").lastElementChild.textContent = text.play;
   });
 }
 
@@ -201,7 +205,7 @@ function soundButton() {
   const sound = state.stats && state.stats.audio_codec;
   $("sound").hidden = !sound;
   $("sound").classList.toggle("muted", video.muted);
-  $("sound").textContent = video.muted ? text.unmute : text.mute;
+  $("sound").lastElementChild.textContent = video.muted ? text.unmute : text.mute;
 }
 
 $("sound").addEventListener("click", () => {
@@ -238,10 +242,10 @@ function figures(stats) {
   set("picture", stats.height ? `${stats.width}×${stats.height}` : text.soundOnly);
   const kbps = stats.video_kbps + stats.audio_kbps;
   set("bitrate", kbps >= 10000 ? `${(kbps / 1000).toFixed(1)} Mbit/s` : `${kbps} kbit/s`);
-  set("fps", stats.height ? stats.fps.toFixed(1) : "–");
+  set("fps", stats.height ? stats.fps.toFixed(stats.fps < 9.95 ? 1 : 0) : "–");
   set("viewers", stats.viewers);
   set("uptime", clock(stats.uptime_s));
-  if (session && session.settled && !video.paused) {
+  if (session && session.shown && !video.paused) {
     state.delay = Math.max(stats.newest_ms / 1000, state.behind + video.currentTime) - video.currentTime;
     set("delay", `${Math.max(0, state.delay).toFixed(2)} s`);
   }

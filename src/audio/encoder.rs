@@ -120,3 +120,149 @@ impl EncoderSlot {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crossbeam_channel::{Receiver, Sender, bounded};
+
+    use super::*;
+    use crate::media::audio::AudioFormat;
+    use crate::media::packet::{Bitrate, CodecParameters, DropClass, PacketSink, Track};
+
+    /// An encoder that hands blocks through, one behind, and fails where its bitrate says so.
+    struct Fake {
+        parameters: Arc<CodecParameters>,
+        generation: u32,
+        held: Option<EncodedPacket>,
+        fails: bool,
+    }
+
+    /// A bitrate that cannot be opened.
+    pub(in super::super) const REFUSED: AudioEncoderSettings =
+        AudioEncoderSettings { bitrate_kbps: 1 };
+    /// A bitrate that opens and then fails.
+    pub(in super::super) const FAILING: AudioEncoderSettings =
+        AudioEncoderSettings { bitrate_kbps: 2 };
+
+    pub(in super::super) fn fakes() -> OpenEncoder {
+        Box::new(|settings, generation| {
+            if *settings == REFUSED {
+                return Err(EncodeError::Setting {
+                    field: "bitrate_kbps",
+                    reason: "too low".to_owned(),
+                });
+            }
+            Ok(Box::new(Fake {
+                parameters: Arc::new(CodecParameters::Aac {
+                    asc: Vec::new().into(),
+                    sample_rate: 48_000,
+                    channels: 2,
+                    bitrate: Bitrate::from_kbps(settings.bitrate_kbps),
+                }),
+                generation,
+                held: None,
+                fails: *settings == FAILING,
+            }))
+        })
+    }
+
+    impl AudioEncoder for Fake {
+        fn parameters(&self) -> &Arc<CodecParameters> {
+            &self.parameters
+        }
+        fn frame_size(&self) -> usize {
+            BLOCK_FRAMES
+        }
+        fn encode(
+            &mut self,
+            block: &AudioBlock,
+            out: &mut Vec<EncodedPacket>,
+        ) -> Result<(), EncodeError> {
+            if self.fails {
+                return Err(EncodeError::Bitstream("made to fail".to_owned()));
+            }
+            let packet = EncodedPacket {
+                track: Track::Audio,
+                pts: block.pts,
+                dts: block.pts,
+                duration: block.format.duration_of(block.frames()),
+                keyframe: true,
+                drop: DropClass::Never,
+                data: Vec::new().into(),
+                parameters: Arc::clone(&self.parameters),
+                generation: self.generation,
+            };
+            out.extend(self.held.replace(packet));
+            Ok(())
+        }
+        fn flush(&mut self, out: &mut Vec<EncodedPacket>) -> Result<(), EncodeError> {
+            out.extend(self.held.take());
+            Ok(())
+        }
+    }
+
+    struct Collect(Sender<EncodedPacket>);
+
+    impl PacketSink for Collect {
+        fn push(&self, packet: &EncodedPacket) {
+            self.0.try_send(packet.clone()).unwrap();
+        }
+    }
+
+    /// A bus, and what is pushed onto it.
+    pub(in super::super) fn bus() -> (Arc<PacketBus>, Receiver<EncodedPacket>) {
+        let (packets, made) = bounded(1000);
+        let bus = Arc::new(PacketBus::new());
+        let sink: Arc<dyn PacketSink> = Arc::new(Collect(packets));
+        bus.attach(&sink);
+        (bus, made)
+    }
+
+    fn block(k: i64) -> AudioBlock {
+        AudioBlock {
+            pts: MediaTime::from_millis(k * 20),
+            samples: std::iter::repeat_n(0.0, BLOCK_FRAMES * 2).collect(),
+            format: AudioFormat::ENGINE,
+        }
+    }
+
+    fn made(packets: &Receiver<EncodedPacket>) -> Vec<(i64, u32)> {
+        let packets = packets.try_iter();
+        packets.map(|p| (p.pts.as_millis(), p.generation)).collect()
+    }
+
+    #[test]
+    fn changing_and_ending_flushes_and_a_refused_change_keeps_the_old_one() {
+        let (bus, packets) = bus();
+        let mut slot = EncoderSlot::new(fakes(), bus);
+        let now = MediaTime::ZERO;
+        slot.encode(&block(0), now).unwrap();
+        slot.set(Some(AudioEncoderSettings::default())).unwrap();
+        slot.encode(&block(1), now).unwrap();
+        slot.encode(&block(2), now).unwrap();
+        let refused = slot.set(Some(REFUSED));
+        assert!(matches!(refused, Err(EncodeError::Setting { .. })));
+        slot.encode(&block(3), now).unwrap();
+        slot.set(Some(AudioEncoderSettings { bitrate_kbps: 96 }))
+            .unwrap();
+        slot.encode(&block(4), now).unwrap();
+        slot.set(None).unwrap();
+        slot.encode(&block(5), now).unwrap();
+        assert_eq!(made(&packets), [(20, 1), (40, 1), (60, 1), (80, 2)]);
+        assert_eq!(slot.packets, 4);
+    }
+
+    #[test]
+    fn a_failing_encoder_is_opened_anew_twice_within_the_window() {
+        let (bus, _packets) = bus();
+        let mut slot = EncoderSlot::new(fakes(), bus);
+        slot.set(Some(FAILING)).unwrap();
+        let at = |s: i64| MediaTime::from_millis(s * 1000);
+        for s in [0, 1, 40, 41] {
+            slot.encode(&block(0), at(s)).unwrap();
+        }
+        assert_eq!(slot.rebuilt, 4);
+        assert!(slot.encode(&block(0), at(42)).is_err());
+        assert!(slot.encode(&block(0), at(43)).is_ok(), "it is off now");
+    }
+}

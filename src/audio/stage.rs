@@ -118,7 +118,7 @@ impl Running {
         let deadline = Instant::now() + ANSWER_WITHIN;
         self.commands
             .send_deadline(SetEncoder { settings, reply }, deadline)
-            .map_err(|_| gone("it does not answer"))?;
+            .map_err(|_timeout| gone("it does not answer"))?;
         match answer.recv_deadline(deadline) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(gone("it does not answer")),
@@ -218,5 +218,92 @@ impl Worker {
         stats.packets = self.encoder.packets;
         stats.rebuilt = self.encoder.rebuilt;
         stats.skipped = self.skipped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encoder::tests::{FAILING, REFUSED, bus, fakes};
+    use super::*;
+    use crate::media::packet::EncodedPacket;
+    use crate::media::ring::audio_ring;
+    use crate::stage::StageExit;
+
+    struct Started {
+        running: Running,
+        packets: Receiver<EncodedPacket>,
+        exit: Receiver<StageExit>,
+        taps: Sender<AudioTap>,
+        clock: MediaClock,
+    }
+
+    fn start() -> Started {
+        let clock = MediaClock::start();
+        let (taps, received) = bounded(16);
+        let (bus, packets) = bus();
+        let (exited, exit) = bounded(1);
+        let config = AudioConfig {
+            clock,
+            taps: received,
+            bus,
+            on_exit: Box::new(move |e| {
+                exited.send(e.clone()).ok();
+            }),
+        };
+        let running = Running::start(config, fakes()).unwrap();
+        Started {
+            running,
+            packets,
+            exit,
+            taps,
+            clock,
+        }
+    }
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn packets_follow_each_other_without_a_gap_and_end_with_a_flush() {
+        let stage = start();
+        let refused = stage.running.set_encoder(Some(REFUSED));
+        assert!(matches!(refused, Err(EncodeError::Setting { .. })));
+        let settings = AudioEncoderSettings::default();
+        stage.running.set_encoder(Some(settings)).unwrap();
+        let (mut sink, tap) = audio_ring(SourceId(1), AudioFormat::ENGINE, Duration::from_secs(1));
+        stage.taps.send(tap).unwrap();
+        sink.push(stage.clock.now() + Duration::from_millis(50), &[0.5; 960]);
+        let mut last: Option<MediaTime> = None;
+        for k in 0..25 {
+            let packet = stage.packets.recv_timeout(SOON).unwrap();
+            if let Some(last) = last {
+                let step = packet.pts.nanos_since(last);
+                assert!((21_333_333..=21_333_334).contains(&step), "{k}: {step}");
+            }
+            last = Some(packet.pts);
+            // lip sync and gains change meanwhile
+            stage.running.set_video_delay(k * 10_000_000);
+            stage.running.set_gain(SourceId(1), -3.0, k % 2 == 0);
+        }
+        let stats = stage.running.stats();
+        assert!(stats.packets >= 24, "{stats:?}");
+        assert!(stats.levels.peak_dbfs[0] > -60.0, "{stats:?}");
+        stage.running.request_stop();
+        assert_eq!(stage.exit.recv_timeout(SOON), Ok(StageExit::Finished));
+        assert!(stage.running.join_until(Instant::now() + SOON));
+        let rest = stage.packets.try_iter().last().unwrap();
+        assert!(Some(rest.pts) > last, "the encoder was flushed");
+        let gone = stage.running.set_encoder(None);
+        assert!(matches!(gone, Err(EncodeError::Stage { .. })), "{gone:?}");
+    }
+
+    #[test]
+    fn an_encoder_that_keeps_failing_ends_the_stage_with_its_reason() {
+        let stage = start();
+        stage.running.set_encoder(Some(FAILING)).unwrap();
+        let exit = stage.exit.recv_timeout(SOON).unwrap();
+        let StageExit::Failed(reason) = exit else {
+            panic!("{exit:?}");
+        };
+        assert!(reason.contains("made to fail"), "{reason}");
     }
 }

@@ -368,7 +368,7 @@ impl Run {
         if self.delivering_since.is_none() {
             self.delivering_since = Some(Instant::now());
             self.reported = None;
-            tracing::info!(source = %self.cx.id, name = self.name, description, "source is up");
+            tracing::debug!(source = %self.cx.id, name = self.name, description, "source is up");
             (self.listener)(SourceEvent::Up { description });
         }
     }
@@ -387,7 +387,7 @@ impl Run {
         let report = (error.to_string(), retrying);
         let text = report.0.clone();
         if self.reported.as_ref() != Some(&report) {
-            tracing::warn!(source = %self.cx.id, name = self.name, error = %error, retrying, "source is down");
+            tracing::debug!(source = %self.cx.id, name = self.name, error = %error, retrying, "source is down");
             self.reported = Some(report);
             (self.listener)(SourceEvent::Down { error, retrying });
         }

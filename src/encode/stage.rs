@@ -297,7 +297,7 @@ impl Worker {
         let error = match error.recovery() {
             Recovery::Rebuild if !too_many => match self.reopen() {
                 Ok(()) => {
-                    tracing::warn!(error = %in_words(&error), "the encoder failed and was opened anew");
+                    tracing::debug!(error = %in_words(&error), "the encoder failed and was opened anew");
                     (self.config.listener)(EncoderEvent::Rebuilt { error });
                     return Ok(());
                 }

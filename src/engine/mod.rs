@@ -157,9 +157,10 @@ impl Engine {
             move || Controller::start(config, MediaClock::start(), tokio_handle, shared),
             move |mut controller, stop| {
                 controller.run(&command_rx, stop);
-                left_tx
-                    .send(controller.shutdown(Instant::now() + Self::SHUTDOWN))
-                    .ok(); // nobody waits after a drop
+                let left = controller.shutdown(Instant::now() + Self::SHUTDOWN);
+                // before the word: the process may end right after it, and must not while a device is being closed
+                drop(controller);
+                left_tx.send(left).ok(); // nobody waits after a drop
                 Ok(())
             },
             |_| {},

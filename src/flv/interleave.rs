@@ -16,7 +16,8 @@ const MAX_HELD: usize = 512;
 
 /// Orders packets of two tracks by decode time.
 ///
-/// A packet waits until the other track has one at or past it, but never longer than the hold time of its own track.
+/// A packet waits until nothing earlier can come of the other track (its newest packet ends at or past it), but never
+/// longer than the hold time of its own track.
 /// A packet that comes after later ones have left (its track was silent longer than that) is moved forward to the last
 /// time that left, and counted: order matters more to servers than a short shift.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Interleaver {
 struct Lane {
     queue: VecDeque<EncodedPacket>,
     newest: Option<MediaTime>,
+    /// Where the newest packet ends: nothing earlier can follow.
+    end: Option<MediaTime>,
 }
 
 impl Lane {
@@ -63,7 +66,8 @@ impl Interleaver {
     /// Takes a packet; within a track they come in decode order.
     pub fn push(&mut self, packet: EncodedPacket) {
         let lane = self.lane_mut(packet.track);
-        lane.newest = Some(lane.newest.map_or(packet.dts, |t| t.max(packet.dts)));
+        lane.newest = lane.newest.max(Some(packet.dts));
+        lane.end = lane.end.max(Some(packet.dts + packet.duration));
         lane.queue.push_back(packet);
     }
 
@@ -77,7 +81,7 @@ impl Interleaver {
         let head = lane.head()?;
         let held = lane.newest.map_or(0, |t| t.nanos_since(head));
         let ready = !self.both
-            || other.newest.is_some_and(|t| t >= head)
+            || other.end.is_some_and(|t| t >= head)
             || held >= self.hold_ns
             || lane.queue.len() > MAX_HELD;
         ready.then(|| self.take(track)).flatten()
@@ -186,6 +190,18 @@ mod tests {
         // the other track has been past this time already, so nothing earlier can come
         i.push(packet(Track::Audio, 31));
         assert_eq!(drain(&mut i), [(Track::Audio, 31)]);
+    }
+
+    #[test]
+    fn a_packet_does_not_wait_for_what_cannot_come_before_it() {
+        let mut i = Interleaver::default();
+        let mut sound = packet(Track::Audio, 0);
+        sound.duration = Duration::from_millis(21);
+        i.push(sound);
+        i.push(packet(Track::Video, 21));
+        assert_eq!(drain(&mut i), [(Track::Audio, 0), (Track::Video, 21)]);
+        i.push(packet(Track::Video, 22));
+        assert_eq!(drain(&mut i), []);
     }
 
     #[test]

@@ -186,6 +186,12 @@ impl GpuContext {
         self.health.lost.lock().clone()
     }
 
+    /// Somebody noticed that the device is gone before its own callback said so. Returns the reason, the first one told.
+    pub(crate) fn report_lost(&self) -> String {
+        self.health.fail("the graphics device was lost".to_owned());
+        self.lost().unwrap_or_default()
+    }
+
     /// The adapter computes on the processor: every pass costs processor time.
     pub fn is_software(&self) -> bool {
         self.adapter_info.device_type == wgpu::DeviceType::Cpu

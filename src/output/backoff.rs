@@ -8,6 +8,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// A connection that lasted this long was good: the next loss starts from the first delay again.
 const STABLE: Duration = Duration::from_secs(10);
+/// A connection that lasted this long shows that the server wants the stream; some accept first and refuse then.
+pub(super) const SETTLED: Duration = Duration::from_secs(3);
 /// Delay while the server still holds our own name. Short: it lets go at any moment.
 const BUSY_RETRY: Duration = Duration::from_secs(3);
 /// How long after our own loss a busy name is taken for our own ghost. nginx-rtmp needs up to 90 s (60 s idle, then a
@@ -59,8 +61,6 @@ impl Backoff {
     /// The server accepted the stream at `now`.
     pub const fn connected(&mut self, now: Instant) {
         self.live_since = Some(now);
-        self.worked = true;
-        self.refusals = 0;
     }
 
     /// A try failed, or a live connection broke, at `now`. `random` from 0 to 1 spreads the delay, so that a thousand
@@ -68,7 +68,12 @@ impl Backoff {
     pub fn failed(&mut self, failure: Failure, now: Instant, random: f64) -> Next {
         if let Some(since) = self.live_since.take() {
             self.lost_at = Some(now);
-            if now.saturating_duration_since(since) >= STABLE {
+            let lasted = now.saturating_duration_since(since);
+            if lasted >= SETTLED {
+                self.worked = true;
+                self.refusals = 0;
+            }
+            if lasted >= STABLE {
                 self.doublings = 0;
                 self.attempt = 0;
             }
@@ -183,9 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_accepts_and_closes_at_once_is_asked_three_times() {
+        let (mut b, t) = (Backoff::new(), Instant::now());
+        for expected in [1.0, 2.0] {
+            b.connected(t);
+            assert_eq!(secs(b.failed(Failure::Doubtful, t, 0.5)), expected);
+        }
+        b.connected(t);
+        assert_eq!(b.failed(Failure::Doubtful, t, 0.5), Next::GiveUp);
+    }
+
+    #[test]
     fn an_address_that_worked_is_not_given_up_for_a_closing_server() {
         let (mut b, t) = (Backoff::new(), Instant::now());
         b.connected(t);
+        let t = t + SETTLED;
         for _ in 0..20 {
             assert!(matches!(
                 b.failed(Failure::Doubtful, t, 0.5),

@@ -19,6 +19,9 @@ pub enum Phase {
     Connect,
     /// `createStream` and `publish`: the stream key.
     Publish,
+    /// The first seconds after the server accepted the stream. nginx-rtmp with `deny publish`, and others, accept
+    /// first and close then.
+    FirstMedia,
 }
 
 impl fmt::Display for Phase {
@@ -29,6 +32,7 @@ impl fmt::Display for Phase {
             Self::Handshake => "handshake",
             Self::Connect => "application",
             Self::Publish => "publishing",
+            Self::FirstMedia => "first media",
         })
     }
 }
@@ -163,7 +167,7 @@ fn timed_out(phase: Phase, seconds: u64) -> String {
         Phase::Connect => format!(
             "the server greets but does not answer the request for the application within {seconds} s: check the application name, or try later"
         ),
-        Phase::Publish => format!(
+        Phase::Publish | Phase::FirstMedia => format!(
             "the server does not answer the request to publish within {seconds} s: check the stream key, or try later"
         ),
     }
@@ -180,7 +184,22 @@ fn closed_early(phase: Phase, app: &str) -> String {
         Phase::Publish => {
             "the server closed the connection when asked to publish: check the stream key".to_owned()
         }
+        Phase::FirstMedia => {
+            "the server accepted the stream and closed the connection at once: the stream key may be wrong, or this computer is not allowed to publish there".to_owned()
+        }
     }
+}
+
+/// An error's text with its causes, joined by colons.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(c) = cause {
+        text.push_str(": ");
+        text.push_str(&c.to_string());
+        cause = c.source();
+    }
+    text
 }
 
 impl OutputError {
@@ -230,13 +249,6 @@ impl OutputError {
 
     /// The text with its causes, joined by colons: for places that show one line.
     pub fn full_text(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(c) = cause {
-            text.push_str(": ");
-            text.push_str(&c.to_string());
-            cause = c.source();
-        }
-        text
+        with_causes(self)
     }
 }

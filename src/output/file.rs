@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::flv_file::FlvFile;
+use super::flv_file::{FlvFile, Medium};
 use super::latch::Latch;
 use super::rate::RateMeter;
 use super::send_queue::{QueueLimits, SharedQueue, Verdict};
@@ -32,6 +32,14 @@ pub(super) fn start(path: &Path, cx: OutputContext) -> Result<Arc<dyn Output>, O
         path: path.to_owned(),
         source,
     })?;
+    write_to(file, path, cx)
+}
+
+fn write_to<M: Medium + Send + 'static>(
+    medium: M,
+    path: PathBuf,
+    cx: OutputContext,
+) -> Result<Arc<dyn Output>, OutputError> {
     let shared = Arc::new(Shared {
         queue: SharedQueue::new(QueueLimits::RECORDING),
         listener: cx.listener,
@@ -54,7 +62,7 @@ pub(super) fn start(path: &Path, cx: OutputContext) -> Result<Arc<dyn Output>, O
     let stage = stage::spawn(
         "rec",
         &stop,
-        move || Ok::<_, OutputError>(Writer::new(init, file)),
+        move || Ok::<_, OutputError>(Writer::new(init, medium)),
         move |writer, stop| run.report(writer.run(stop)),
         move |how| exit.finish(how),
     )
@@ -120,6 +128,15 @@ impl Shared {
         }
     }
 
+    /// `bytes` went to the system.
+    fn count(&self, bytes: u64) {
+        if bytes > 0 {
+            let mut figures = self.figures.lock();
+            figures.written += bytes;
+            figures.rate.add(Instant::now(), bytes);
+        }
+    }
+
     /// Tells the engine how the writing ended.
     fn report(&self, result: io::Result<()>) -> Result<(), String> {
         let Err(source) = result else {
@@ -149,19 +166,19 @@ impl Shared {
 }
 
 /// The recording thread's own things.
-struct Writer {
+struct Writer<M: Medium> {
     shared: Arc<Shared>,
-    file: FlvFile<File>,
+    file: FlvFile<M>,
     tagger: Tagger,
     tags: Vec<FlvTag>,
     told_slow: bool,
 }
 
-impl Writer {
-    fn new(shared: Arc<Shared>, file: File) -> Self {
+impl<M: Medium> Writer<M> {
+    fn new(shared: Arc<Shared>, medium: M) -> Self {
         Self {
             shared,
-            file: FlvFile::new(file, Instant::now()),
+            file: FlvFile::new(medium, Instant::now()),
             tagger: Tagger::new(0),
             tags: Vec::new(),
             told_slow: false,
@@ -170,6 +187,7 @@ impl Writer {
 
     /// Writes until asked to stop or the disk refuses; the file is closed properly either way.
     fn run(mut self, stop: &StopFlag) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
         let mut result = Ok(());
         while result.is_ok() && !stop.is_stopped() {
             let until_flush = self
@@ -182,7 +200,7 @@ impl Writer {
             result = self.drain();
             if result.is_ok() && Instant::now() >= self.file.flush_due() {
                 let flushed = self.file.flush(Instant::now());
-                result = flushed.map(|bytes| self.count(bytes));
+                result = flushed.map(|bytes| shared.count(bytes));
             }
         }
         if result.is_ok() {
@@ -193,7 +211,7 @@ impl Writer {
             result = self.write_tags();
         }
         let closed = self.file.close(Instant::now());
-        result.and(closed)
+        result.and(closed.map(|bytes| shared.count(bytes)))
     }
 
     fn drain(&mut self) -> io::Result<()> {
@@ -224,16 +242,8 @@ impl Writer {
         for tag in self.tags.drain(..) {
             sum += self.file.append(&tag, now)?;
         }
-        self.count(sum);
+        self.shared.count(sum);
         Ok(())
-    }
-
-    fn count(&self, bytes: u64) {
-        if bytes > 0 {
-            let mut figures = self.shared.figures.lock();
-            figures.written += bytes;
-            figures.rate.add(Instant::now(), bytes);
-        }
     }
 }
 
@@ -286,5 +296,158 @@ impl Output for FileOutput {
             );
         }
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Seek, SeekFrom, Write};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use crossbeam_channel::{Receiver, Sender, bounded};
+
+    use super::*;
+    use crate::media::packet::{Bitrate, CodecParameters, DropClass, Track};
+    use crate::media::time::{FrameRate, MediaTime};
+    use crate::media::video::Resolution;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A disk that does each write only when told to, and as it is told to.
+    struct Disk {
+        data: Cursor<Vec<u8>>,
+        orders: Receiver<io::Result<()>>,
+        begun: Sender<()>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.begun.try_send(()).ok(); // full: nobody counts any more
+            self.orders.recv().unwrap_or(Ok(()))?;
+            self.data.write(buf)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Disk {
+        fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+            self.data.seek(pos)
+        }
+    }
+
+    impl Medium for Disk {
+        fn truncate(&mut self, len: u64) -> io::Result<()> {
+            self.data.get_mut().truncate(usize::try_from(len).unwrap());
+            Ok(())
+        }
+    }
+
+    struct Recording {
+        output: Arc<dyn Output>,
+        events: Receiver<OutputEvent>,
+        orders: Sender<io::Result<()>>,
+        begun: Receiver<()>,
+        _runtime: tokio::runtime::Runtime,
+    }
+
+    fn record() -> Recording {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let (tell, events) = bounded(100);
+        let (orders, given) = bounded(1);
+        let (begin, begun) = bounded(100);
+        let disk = Disk {
+            data: Cursor::default(),
+            orders: given,
+            begun: begin,
+        };
+        let cx = OutputContext {
+            clock: MediaClock::start(),
+            runtime: runtime.handle().clone(),
+            listener: Arc::new(move |event| drop(tell.try_send(event))),
+        };
+        Recording {
+            output: write_to(disk, "show.flv".into(), cx).unwrap(),
+            events,
+            orders,
+            begun,
+            _runtime: runtime,
+        }
+    }
+
+    /// 25 fps with a keyframe every second, without sound.
+    fn pictures() -> impl Iterator<Item = EncodedPacket> {
+        let parameters = Arc::new(CodecParameters::H264 {
+            avcc: Bytes::from_static(&[1, 100, 0, 30]),
+            resolution: Resolution::HD,
+            rate: FrameRate::FPS_30,
+            bitrate: Bitrate::from_kbps(1000),
+        });
+        (0_i64..).map(move |i| EncodedPacket {
+            track: Track::Video,
+            pts: MediaTime::from_millis(i * 40),
+            dts: MediaTime::from_millis(i * 40),
+            duration: Duration::from_millis(40),
+            keyframe: i % 25 == 0,
+            drop: if i % 25 == 0 {
+                DropClass::Never
+            } else {
+                DropClass::Reference
+            },
+            data: Bytes::from_static(&[0; 100]),
+            parameters: Arc::clone(&parameters),
+            generation: 0,
+        })
+    }
+
+    #[test]
+    fn a_disk_that_pauses_costs_pictures_and_is_told_once() {
+        let r = record();
+        let mut pictures = pictures();
+        pictures.by_ref().take(30).for_each(|p| r.output.push(&p));
+        r.begun.recv_timeout(LIMIT).unwrap(); // stuck in the first write
+        let started = Instant::now();
+        pictures.by_ref().take(300).for_each(|p| r.output.push(&p));
+        assert!(
+            started.elapsed() < Duration::from_secs(1),
+            "push never waits"
+        );
+        let stats = r.output.stats();
+        assert!(stats.dropped > 100 && stats.dropped < 220, "{stats:?}");
+        drop(r.orders); // the disk is back
+        pictures.take(30).for_each(|p| r.output.push(&p));
+        assert!(r.output.join_until(Instant::now() + LIMIT));
+        assert_eq!(r.output.stats().state, OutputState::Stopped);
+        let told: Vec<_> = r.events.try_iter().collect();
+        let slow = |e: &&OutputEvent| matches!(e, OutputEvent::Degraded { .. });
+        assert_eq!(told.iter().filter(slow).count(), 1, "{told:?}");
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_recording_and_nothing_else() {
+        let r = record();
+        r.orders.send(Ok(())).unwrap();
+        pictures().take(60).for_each(|p| r.output.push(&p));
+        r.orders
+            .send(Err(io::ErrorKind::StorageFull.into()))
+            .unwrap();
+        drop(r.orders);
+        let failed = loop {
+            if let OutputEvent::Failed { error } = r.events.recv_timeout(LIMIT).unwrap() {
+                break error;
+            }
+        };
+        let text = failed.full_text();
+        assert!(text.contains("show.flv: no storage space"), "{text}");
+        pictures().take(60).for_each(|p| r.output.push(&p));
+        assert!(r.output.join_until(Instant::now() + LIMIT));
+        assert_eq!(
+            r.output.stats().state,
+            OutputState::Failed { message: text }
+        );
     }
 }

@@ -118,8 +118,8 @@ impl<M: Medium> FlvFile<M> {
     }
 
     /// Ends the file: writes what is left, enters duration and size at its beginning. After a failed write it keeps
-    /// the whole tags before it and ends the file there.
-    pub(super) fn close(mut self, now: Instant) -> io::Result<()> {
+    /// the whole tags before it and ends the file there. Returns the bytes that were left.
+    pub(super) fn close(mut self, now: Instant) -> io::Result<u64> {
         let flushed = if self.torn { Ok(0) } else { self.flush(now) };
         if self.torn {
             self.medium.truncate(self.written)?;
@@ -134,7 +134,7 @@ impl<M: Medium> FlvFile<M> {
             }
         }
         self.medium.flush()?;
-        flushed.map(|_| ())
+        flushed
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
             let sound = tag(TagKind::Audio, i * 40 + 5, false, &[8; 10]);
             result = result.and_then(|_| file.append(&sound, now));
         }
-        (result.map(|_| ()), file.close(now))
+        (result.map(|_| ()), file.close(now).map(|_| ()))
     }
 
     fn numbers(data: &[u8]) -> (f64, f64) {

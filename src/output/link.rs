@@ -8,8 +8,9 @@ use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::backoff::SETTLED;
 use super::connect;
-use super::error::{OutputError, Phase};
+use super::error::{OutputError, Phase, with_causes};
 use crate::flv::tag::FlvTag;
 use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
 use crate::rtmp::url::RtmpUrl;
@@ -33,6 +34,8 @@ pub struct Limits {
     pub answer: Duration,
     /// While live, without the system taking a byte.
     pub stall: Duration,
+    /// A connection closed by the server within this time of its "publish start" counts as refused.
+    pub settled: Duration,
 }
 
 impl Default for Limits {
@@ -42,6 +45,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             answer: Duration::from_secs(10),
             stall: Duration::from_secs(10),
+            settled: SETTLED,
         }
     }
 }
@@ -193,12 +197,18 @@ impl Link {
     }
 
     fn early_error(&self, phase: Phase, error: io::Error) -> OutputError {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => self.closed_early(phase),
-            _ => OutputError::Lost(error),
+        if is_close(&error) {
+            self.closed_early(phase)
+        } else {
+            OutputError::Lost(error)
+        }
+    }
+
+    /// What an error of the running stream means when it came within the first seconds.
+    pub(super) fn soon_after_start(&self, error: OutputError) -> OutputError {
+        match error {
+            OutputError::Lost(e) => self.early_error(Phase::FirstMedia, e),
+            other => other,
         }
     }
 
@@ -208,7 +218,7 @@ impl Link {
             port: self.url.port,
             reason: match error {
                 SessionError::NotRtmp { reason } => reason,
-                other => other.to_string(),
+                other => with_causes(&other),
             },
         }
     }
@@ -374,6 +384,17 @@ impl From<ReceiveError> for io::Error {
             ReceiveError::Session(e) => Self::new(io::ErrorKind::InvalidData, e),
         }
     }
+}
+
+/// The peer closed, in whichever way.
+fn is_close(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    )
 }
 
 /// The server's no.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::connect::limit_kernel_backlog;
 use super::error::OutputError;
@@ -52,6 +52,17 @@ impl<'a> Pump<'a> {
         &mut self,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), OutputError> {
+        let began = Instant::now();
+        self.send(stop).await.map_err(|error| {
+            if began.elapsed() < self.shared.options.limits.settled {
+                self.link.soon_after_start(error)
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn send(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), OutputError> {
         let stall = self.shared.options.limits.stall;
         loop {
             self.fill(BATCH)?;

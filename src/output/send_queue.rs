@@ -199,9 +199,7 @@ impl SendQueue {
         if self.picture_backlog() > self.limits.discard_over {
             self.retain(|p| p.drop != DropClass::Discardable, |c| &mut c.dropped);
         }
-        if self.picture_backlog() > self.limits.cut_over {
-            self.cut();
-        }
+        self.cut();
         if self.queued() > self.limits.hard_span || self.bytes > self.limits.hard_bytes {
             self.intake = Intake::Overflowed;
             return Verdict::Overflow;
@@ -217,35 +215,29 @@ impl SendQueue {
         Verdict::Fine
     }
 
-    /// Drops the pictures before the newest queued keyframe; if that is not enough, the rest of its GOP too.
+    /// Drops the oldest pictures up to the next queued keyframe, until that is enough; without one, drops them all and
+    /// waits for the next keyframe.
     fn cut(&mut self) {
-        let before = self.counters.dropped;
-        let newest_key = self
-            .packets
-            .iter()
-            .rposition(|p| p.track == Track::Video && p.keyframe);
-        if let Some(key) = newest_key {
+        let mut cut = false;
+        while self.droppable_backlog() > self.limits.cut_over {
+            cut = true;
+            let first = self.packets.iter().position(is_droppable);
+            let key = first.and_then(|first| {
+                let is_key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;
+                (first..self.packets.len()).find(|&i| is_key(&self.packets[i]))
+            });
+            self.waiting |= key.is_none();
+            let end = key.unwrap_or(self.packets.len());
             let mut index = 0;
             self.retain(
                 |p| {
                     index += 1;
-                    index > key || p.track == Track::Audio || p.keyframe
+                    index > end || !is_droppable(p)
                 },
                 |c| &mut c.dropped,
             );
         }
-        if newest_key.is_none() || self.picture_backlog() > self.limits.cut_over {
-            self.retain(
-                |p| p.track == Track::Audio || p.keyframe,
-                |c| &mut c.dropped,
-            );
-            if self.counters.dropped > before {
-                self.waiting = true;
-            }
-        }
-        if self.counters.dropped > before {
-            self.counters.cuts += 1;
-        }
+        self.counters.cuts += u64::from(cut);
     }
 
     fn retain(
@@ -287,10 +279,21 @@ impl SendQueue {
             .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
     }
 
+    /// From the oldest queued picture to the newest packet.
     fn picture_backlog(&self) -> Duration {
+        self.age_of_first(|p| p.track == Track::Video)
+    }
+
+    /// From the oldest queued picture that may be dropped to the newest packet. Keyframes left over from earlier cuts do
+    /// not count: they must not take the pictures behind them along.
+    fn droppable_backlog(&self) -> Duration {
+        self.age_of_first(is_droppable)
+    }
+
+    fn age_of_first(&self, wanted: impl Fn(&EncodedPacket) -> bool) -> Duration {
         self.packets
             .iter()
-            .find(|p| p.track == Track::Video)
+            .find(|p| wanted(p))
             .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
     }
 
@@ -327,6 +330,10 @@ impl SendQueue {
     pub const fn counters(&self) -> QueueCounters {
         self.counters
     }
+}
+
+fn is_droppable(p: &EncodedPacket) -> bool {
+    p.track == Track::Video && !p.keyframe
 }
 
 /// What a queue holds at one moment.
@@ -648,9 +655,7 @@ mod tests {
                 if !q.is_overflowed() {
                     prop_assert!(q.queued() <= QueueLimits::STREAM.hard_span);
                 }
-                let only_keys_old = q.picture_backlog() <= QueueLimits::STREAM.cut_over
-                    || q.packets.iter().all(|p| p.track == Track::Audio || p.keyframe);
-                prop_assert!(only_keys_old);
+                prop_assert!(q.droppable_backlog() <= QueueLimits::STREAM.cut_over);
                 prop_assert_eq!(q.bytes(), q.packets.iter().map(|p| p.data.len()).sum::<usize>());
             }
             popped.extend(std::iter::from_fn(|| q.pop()));

@@ -303,8 +303,7 @@ impl Stage {
         let output = self.config.resolution;
         while let Some(Readback { data, tag }) = self.ring.poll() {
             let Some(bytes) = data else {
-                let lost = self.config.gpu.lost();
-                return Err(lost.unwrap_or_else(|| "the graphics device was lost".to_owned()));
+                return Err(self.config.gpu.report_lost());
             };
             let stride = align_row(nv12_texels(output).width * 4) as usize;
             let data = nv12_planes(&bytes, stride, output);

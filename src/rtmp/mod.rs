@@ -4,6 +4,7 @@
 
 pub mod ack;
 pub mod chunk;
+mod command;
 pub mod event;
 mod outbox;
 pub mod redact;

@@ -10,11 +10,12 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 
 use super::ack::AckCounter;
 use super::chunk::{Dechunker, Message, first_u32};
+use super::command::{Command, is_refusal, stream_number};
 pub use super::event::{Phase, SessionError, SessionEvent, is_busy};
 use super::outbox::{Outbox, kind};
 use super::redact::Redactor;
 use super::url::RtmpUrl;
-use crate::flv::amf0::{Amf0Reader, Amf0Value, write_str};
+use crate::flv::amf0::{Amf0Value, write_str};
 use crate::flv::tag::{FlvTag, MAX_BODY, TagKind};
 
 /// Transaction numbers; fixed, as each command is sent once.
@@ -485,56 +486,6 @@ impl PublishSession {
             .unwrap_or("");
         (self.redactor.clean(code), self.redactor.clean(description))
     }
-}
-
-/// A command as far as it can be read; hostile or odd ones just have fewer arguments.
-struct Command {
-    name: String,
-    transaction: f64,
-    /// The command object too.
-    arguments: Vec<Amf0Value>,
-}
-
-impl Command {
-    fn read(body: &[u8]) -> Self {
-        let mut values = Amf0Reader::new(body);
-        let mut next = || values.read().ok().flatten();
-        let name = next().and_then(|v| v.as_str().map(str::to_owned));
-        let transaction = next().and_then(|v| v.as_f64());
-        Self {
-            name: name.unwrap_or_default(),
-            transaction: transaction.unwrap_or(0.0),
-            arguments: std::iter::from_fn(next).collect(),
-        }
-    }
-
-    /// The object that says what happened; the first with a code, else with a description.
-    fn info(&self) -> Option<&Amf0Value> {
-        let having = |name| self.arguments.iter().find(|v| v.get(name).is_some());
-        having("code").or_else(|| having("description"))
-    }
-
-    fn level(&self) -> Option<&str> {
-        self.info()?.get("level")?.as_str()
-    }
-}
-
-/// Codes that mean no, whatever level they come with.
-fn is_refusal(code: &str) -> bool {
-    [".BadName", ".Rejected", ".Failed", ".Denied", ".InvalidApp"]
-        .iter()
-        .any(|end| code.ends_with(end))
-}
-
-/// A stream number out of AMF0's only number type.
-fn stream_number(n: f64) -> Option<u32> {
-    let whole = n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole and within the range of u32"
-    )]
-    whole.then_some(n as u32)
 }
 
 /// What a peer that speaks no RTMP said first, in words.

@@ -436,3 +436,7 @@ fn metadata(payload: &Bytes) -> Option<Bytes> {
     let second = reader.read().ok()??;
     (second.as_str()? == "onMetaData").then_some(rest)
 }
+
+#[cfg(test)]
+#[path = "dialogue_tests.rs"]
+mod tests;

@@ -111,7 +111,7 @@ struct State {
     meter: Meter,
 }
 
-/// A sequence header as it came, and what it says (`None`: a codec we do not take apart).
+/// A sequence header as it came, and what it says (`None`: it is broken).
 #[derive(Debug, Clone)]
 struct Header {
     tag: FlvTag,
@@ -172,6 +172,10 @@ impl Stream {
         let parameters =
             |header: &Option<Header>| header.as_ref().and_then(|h| h.parameters.clone());
         let (video, audio) = (parameters(&state.video), parameters(&state.audio));
+        let broken = [&state.video, &state.audio]
+            .into_iter()
+            .flatten()
+            .any(|header| header.parameters.is_none());
         let resolution = match video.as_deref() {
             Some(CodecParameters::H264 { resolution, .. }) => Some(*resolution),
             _ => None,
@@ -192,7 +196,11 @@ impl Stream {
             dropped: state.messages.dropped() + mp4.map_or(0, Fanout::dropped),
             uptime_s: now.saturating_duration_since(self.started).as_secs(),
             newest_ms: self.newest_ms.load(Ordering::Relaxed).cast_signed(),
-            problem: state.problem.to_owned(),
+            problem: if broken {
+                "the publisher's codec header is broken".to_owned()
+            } else {
+                state.problem.to_owned()
+            },
         }
     }
 }
@@ -319,11 +327,7 @@ impl Publication {
         let mut state = self.stream.state.lock();
         if changed {
             state.mp4 = None;
-            state.problem = if parameters.is_none() {
-                "the publisher's codec header is broken"
-            } else {
-                ""
-            };
+            state.problem = "";
         }
         let header = Header {
             tag: tag.clone(),
@@ -371,6 +375,9 @@ impl Publication {
             .flatten()
             .map(AsRef::as_ref)
             .collect();
+        if tracks.is_empty() {
+            return;
+        }
         let names: Vec<String> = tracks.iter().filter_map(|t| codec_string(t)).collect();
         match Fmp4Muxer::open(&tracks) {
             Ok((muxer, init)) => {
@@ -466,3 +473,7 @@ impl Drop for Publication {
         state.messages = Fanout::default();
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -2,6 +2,11 @@
 //! with `#[path = "support/browser.rs"] mod browser;`.
 //!
 //! Without Chromium a test is skipped with a printed reason, but fails where the environment has `CI` set.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test harness: failing loudly is its job"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// A running browser; closed when dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
@@ -28,7 +33,7 @@ fn find(names: &[&str]) -> Option<PathBuf> {
 
 impl Browser {
     /// Starts a browser with a fresh profile; `None` when there is none and the test should be skipped.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
         let driver = find(&["chromedriver"]);
         let (Some(chromium), Some(driver)) = (chromium, driver) else {
@@ -94,43 +99,43 @@ impl Browser {
     }
 
     /// Opens a page and waits until it is loaded.
-    pub fn open(&self, url: &str) {
+    pub(crate) fn open(&self, url: &str) {
         self.command("url", &json!({"url": url}));
     }
 
     /// Runs a function body in the page and returns what it returns.
-    pub fn execute(&self, script: &str) -> Value {
+    pub(crate) fn execute(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({"script": script, "args": []}))
     }
 
     /// Runs `script` until it returns something true, for at most `limit`.
-    pub fn wait_for(&self, what: &str, script: &str, limit: Duration) -> Value {
+    pub(crate) fn wait_for(&self, what: &str, script: &str, limit: Duration) -> Value {
         let start = Instant::now();
         loop {
             let value = self.execute(script);
             if !matches!(value, Value::Null | Value::Bool(false)) {
                 return value;
             }
-            assert!(
-                start.elapsed() < limit,
-                "{what}: not within {limit:?}; console: {}",
-                self.console()
-            );
+            if start.elapsed() > limit {
+                let picture = std::env::temp_dir().join("kaibo-browser.new.png");
+                self.screenshot(&picture);
+                panic!(
+                    "{what}: not within {limit:?}; see {}; console: {}",
+                    picture.display(),
+                    self.console()
+                );
+            }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
     /// What the page wrote to its console since the last call.
-    pub fn console(&self) -> Value {
+    fn console(&self) -> Value {
         self.command("se/log", &json!({"type": "browser"}))
     }
 
     /// Writes a PNG of the window.
-    #[allow(
-        dead_code,
-        reason = "not every test file that includes this takes pictures"
-    )]
-    pub fn screenshot(&self, to: &Path) {
+    fn screenshot(&self, to: &Path) {
         let path = format!("/session/{}/screenshot", self.session);
         let answer = self.request("GET", &path, &Value::Null);
         std::fs::write(to, base64(answer.as_str().unwrap())).unwrap();

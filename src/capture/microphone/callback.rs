@@ -1,103 +1,17 @@
-//! What runs in the sound system's callback: samples in, stamped blocks in the ring out. No allocation, no lock, no
-//! logging; the rest of the program learns from atomics.
+//! What runs in cpal's callback: samples in, stamped blocks in the ring out. No allocation, no lock, no logging.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cpal::{Data, ErrorKind, FromSample, I24, InputCallbackInfo, SampleFormat, SizedSample, U24};
+use cpal::{Data, FromSample, I24, InputCallbackInfo, SampleFormat, SizedSample, U24};
 
+use super::flow::Flow;
 use crate::media::ring::AudioSink;
 use crate::media::time::{MediaClock, MediaTime, SourceClock, duration_nanos};
 
-/// So many errors without a sample between them mean that the stream is dead.
-const ERRORS_IN_A_ROW: u64 = 50;
-/// Blocks looked at, and left out, before the stream's time is tied to ours: single stamps are up to 11 ms off with
-/// PulseAudio, the very first one by a whole piece. At 20 ms a block that is 180 ms.
+/// Blocks looked at, and left out, before the stream's time is tied to ours: single stamps are up to 11 ms off. At
+/// 20 ms a block that is 180 ms.
 const WARM_UP: usize = 9;
-
-/// What callbacks tell the source.
-#[derive(Debug)]
-pub(super) struct Flow {
-    blocks: AtomicU64,
-    refused: AtomicU64,
-    errors: AtomicU64,
-    errors_in_a_row: AtomicU64,
-    /// Nanoseconds on the media clock; `i64::MIN` before the first block.
-    last: AtomicI64,
-    lost: AtomicBool,
-    closed: AtomicBool,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Self {
-            blocks: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
-            errors_in_a_row: AtomicU64::new(0),
-            last: AtomicI64::new(i64::MIN),
-            lost: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Flow {
-    /// The error callback: counts, and decides whether the stream is gone.
-    pub(super) fn error(&self, error: &cpal::Error) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        match error.kind() {
-            // glitches and notices
-            ErrorKind::Xrun | ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
-            ErrorKind::DeviceNotAvailable
-            | ErrorKind::HostUnavailable
-            | ErrorKind::StreamInvalidated
-            | ErrorKind::PermissionDenied => self.lose(),
-            _ => {
-                let row = self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if row >= ERRORS_IN_A_ROW {
-                    self.lose();
-                }
-            }
-        }
-    }
-
-    /// The stream is gone.
-    pub(super) fn lose(&self) {
-        self.lost.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    /// Nothing is pushed from now on, even if the stream lives on.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-    }
-
-    /// When the last block came.
-    pub(super) fn last(&self) -> Option<MediaTime> {
-        let ns = self.last.load(Ordering::Relaxed);
-        (ns != i64::MIN).then_some(MediaTime::from_nanos(ns))
-    }
-
-    /// Blocks that came.
-    pub(super) fn blocks(&self) -> u64 {
-        self.blocks.load(Ordering::Relaxed)
-    }
-
-    /// Blocks for which the ring had no room.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Errors that were called back.
-    pub(super) fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-}
 
 /// The data callback's state.
 pub(super) struct Capture {
@@ -119,13 +33,11 @@ impl Capture {
 
     /// The data callback.
     pub(super) fn take(&mut self, data: &Data, info: &InputCallbackInfo) {
-        if self.flow.closed.load(Ordering::Relaxed) || data.len() == 0 {
+        if self.flow.is_closed() || data.len() == 0 {
             return;
         }
         let now = self.clock.now();
-        self.flow.last.store(now.as_nanos(), Ordering::Relaxed);
-        self.flow.blocks.fetch_add(1, Ordering::Relaxed);
-        self.flow.errors_in_a_row.store(0, Ordering::Relaxed);
+        self.flow.block(now);
         let stamp = info.timestamp();
         // the stream's own clock has an origin of its own; the age of the sample has not
         let captured = now - stamp.callback.saturating_duration_since(stamp.capture);
@@ -135,7 +47,7 @@ impl Capture {
             return;
         };
         if !push(&mut self.sink, pts, data) {
-            self.flow.refused.fetch_add(1, Ordering::Relaxed);
+            self.flow.refuse();
         }
     }
 }
@@ -245,23 +157,5 @@ mod tests {
         // a loss of 200 ms is followed
         let later = start + PIECE * 21;
         assert_eq!(stamps.next(later, PIECE), Some(later));
-    }
-
-    #[test]
-    fn errors_are_counted_and_only_fatal_ones_end_the_stream() {
-        let flow = Flow::default();
-        for _ in 0..1000 {
-            flow.error(&cpal::Error::new(ErrorKind::Xrun));
-        }
-        for _ in 0..49 {
-            flow.error(&cpal::Error::new(ErrorKind::BackendError));
-        }
-        assert!(!flow.is_lost());
-        flow.error(&cpal::Error::new(ErrorKind::BackendError));
-        assert!(flow.is_lost());
-        assert_eq!(flow.errors(), 1050);
-        let flow = Flow::default();
-        flow.error(&cpal::Error::new(ErrorKind::DeviceNotAvailable));
-        assert!(flow.is_lost());
     }
 }

@@ -198,11 +198,7 @@ impl Controller {
                 self.apply(settings);
             }
             Command::RequestKeyframe => self.broadcast.control().request_keyframe(),
-            Command::Screenshot(path) => {
-                let notices = self.notices.clone();
-                self.render
-                    .save_screenshot(path, move |result| notices.send(Notice::Screenshot(result)));
-            }
+            Command::Screenshot(path) => self.screenshot(path),
             Command::RescanDevices => self.rescan(),
         }
     }

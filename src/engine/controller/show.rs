@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use super::{BUILTIN_NAME, Controller, words};
 use crate::engine::broadcast::BroadcastError;
 use crate::engine::event::{EventKind, Severity};
+use crate::engine::notice::Notice;
 use crate::output::OutputSpec;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
 use crate::serve::{ServeConfig, Server};
+use crate::stage::{self, StopFlag};
 
 impl Controller {
     pub(super) fn start_stream(&mut self) {
@@ -107,6 +109,29 @@ impl Controller {
                     }
                 }
             }
+        }
+    }
+
+    /// Saves the picture of the next tick, on a thread of its own: PNG takes tens of milliseconds.
+    pub(super) fn screenshot(&self, path: PathBuf) {
+        let notices = self.notices.clone();
+        let taken = self.render.request_screenshot(Box::new(move |picture| {
+            let failed = notices.clone();
+            let save = move |(), _: &StopFlag| {
+                let saved = picture.map_err(|e| words(&e)).and_then(|picture| {
+                    picture.save_png(&path).map_err(|e| words(&e))?;
+                    Ok(path)
+                });
+                notices.send(Notice::Screenshot(saved));
+                Ok(())
+            };
+            let ready = || Ok::<_, std::convert::Infallible>(());
+            if let Err(e) = stage::spawn("screenshot", &StopFlag::new(), ready, save, |_| {}) {
+                failed.send(Notice::Screenshot(Err(e.to_string())));
+            }
+        }));
+        if let Err(e) = taken {
+            self.notices.send(Notice::Screenshot(Err(words(&e))));
         }
     }
 }

@@ -1,0 +1,507 @@
+//! Microphones and desktop sound of a PulseAudio server, or of PipeWire in its place.
+//!
+//! Spoken to directly rather than through cpal 0.18, whose PulseAudio host asks the server for a buffer of one piece:
+//! under load the server drops what does not fit (8 % at 10 ms), and says so to nobody; an unplugged microphone becomes
+//! desktop sound without a word; and waiting for the first sample of a silent source has no end. Here the server keeps
+//! up to 4 MB for us, the stream may not be moved, and every wait has an end.
+//!
+//! Time: a few times a second the server is asked which sample it captures at present. From that follows when the
+//! stream's first sample was captured, and so each block's time by counting, without the jitter of its delivery.
+
+use std::ffi::CStr;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
+use pulseaudio::protocol::{
+    ChannelMap, DEFAULT_SOURCE, Prop, Props, PulseError, RecordLatency, RecordStreamParams,
+    SampleFormat, SampleSpec, SourceInfo,
+};
+use pulseaudio::{Client, ClientError, RecordStream};
+
+use super::flow::Flow;
+use super::names::{self, Label};
+use super::{AudioDevice, Opened, PIECES_PER_S, Report, SourceContext, SourceError};
+use crate::media::audio::AudioFormat;
+use crate::media::ring::AudioSink;
+use crate::media::time::{MediaClock, MediaTime, SourceClock, duration_nanos};
+use crate::stage::StopFlag;
+
+/// How long the server may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is asked for the time: at first, until [`Origin`] is known, and later.
+const ASK_FIRST: Duration = Duration::from_millis(20);
+const ASK_LATER: Duration = Duration::from_millis(200);
+/// Answers whose median counts.
+const ANSWERS: usize = 5;
+/// An answer this far from the median means that the stream had paused.
+const PAUSED: Duration = Duration::from_millis(100);
+/// Of more channels the server makes so many.
+const LARGEST_CHANNELS: u8 = 2;
+
+/// A connection to the server.
+pub(super) struct Server {
+    client: Client,
+}
+
+/// A source of the server.
+struct Source {
+    info: SourceInfo,
+    label: Label,
+}
+
+impl Server {
+    /// Connects to the server that the environment names (`PULSE_SERVER=unix:PATH`, `PULSE_RUNTIME_PATH`,
+    /// `XDG_RUNTIME_DIR`); `None` when none answers.
+    pub(super) fn connect() -> Option<Self> {
+        let path = pulseaudio::socket_path_from_env()?;
+        let socket = UnixStream::connect(path).ok()?;
+        // for the handshake, which is made before the socket stops blocking
+        socket.set_read_timeout(Some(ANSWER_WITHIN)).ok()?;
+        socket.set_write_timeout(Some(ANSWER_WITHIN)).ok()?;
+        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
+        match Client::new_unix(c"Kaibo", socket, cookie) {
+            Ok(client) => Some(Self { client }),
+            Err(error) => {
+                tracing::debug!(%error, "the sound server does not let us in");
+                None
+            }
+        }
+    }
+
+    /// Lists sources, monitors of sinks (desktop sound) included.
+    pub(super) fn list(&self) -> Vec<AudioDevice> {
+        let default = self.default_microphone().map(|s| s.label.id);
+        let describe = |source: Source| AudioDevice {
+            default: default.as_ref() == Some(&source.label.id),
+            format: names::words(source.native()),
+            name: source.label.name,
+        };
+        self.sources().into_iter().map(describe).collect()
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let Some(Ok(infos)) = within(ANSWER_WITHIN, self.client.list_sources()) else {
+            return Vec::new();
+        };
+        let mut sources: Vec<Source> = infos.into_iter().map(Source::new).collect();
+        names::tell_apart(&mut sources.iter_mut().map(|s| &mut s.label).collect::<Vec<_>>());
+        sources
+    }
+
+    fn named(&self, wanted: &str) -> Result<Source, SourceError> {
+        let mut sources = self.sources();
+        let labels: Vec<&Label> = sources.iter().map(|s| &s.label).collect();
+        let chosen = names::choose(wanted, &labels)?;
+        Ok(sources.swap_remove(chosen))
+    }
+
+    /// The server's choice. Desktop sound is no microphone: without one the server calls that its default, and a
+    /// person who chose nothing would broadcast what the machine plays.
+    fn default_microphone(&self) -> Option<Source> {
+        let asked = self.client.source_info_by_name(DEFAULT_SOURCE.to_owned());
+        let info = within(ANSWER_WITHIN, asked)?.ok()?;
+        Some(Source::new(info)).filter(|s| !s.is_desktop_sound())
+    }
+
+    /// Opens what `wanted` names (or the default), reports, cares for the stream until told to stop. On the thread
+    /// `mic`.
+    pub(super) fn run(
+        &self,
+        wanted: Option<&str>,
+        cx: &SourceContext,
+        flow: &Arc<Flow>,
+        report: &Report,
+        stop: &StopFlag,
+    ) -> Result<(), String> {
+        let source = match wanted {
+            Some(name) => match self.named(name) {
+                Ok(source) => source,
+                Err(error) => return report.failed(error),
+            },
+            None => match self.default_microphone() {
+                Some(source) => source,
+                None => return report.nothing(),
+            },
+        };
+        let origin = Arc::new(Origin::default());
+        let stream = match self.open(&source, cx, flow, &origin) {
+            Ok((stream, opened)) => {
+                report.opened(opened);
+                stream
+            }
+            Err(error) => return report.failed(error),
+        };
+        let watched = watch(&stream, source.format(), cx.clock, &origin, stop);
+        if let Err(reason) = &watched {
+            tracing::debug!(source = source.label.name, reason, "sound stream ended");
+            flow.lose();
+        }
+        watched
+    }
+
+    fn open(
+        &self,
+        source: &Source,
+        cx: &SourceContext,
+        flow: &Arc<Flow>,
+        origin: &Arc<Origin>,
+    ) -> Result<(RecordStream, Opened), SourceError> {
+        let name = &source.label.name;
+        let format = source.format();
+        let sink = super::open_sink(cx, format, name)?;
+        let mut capture = Capture {
+            sink,
+            clock: cx.clock,
+            flow: Arc::clone(flow),
+            origin: Arc::clone(origin),
+            stamps: SourceClock::for_audio(),
+            taken: 0,
+        };
+        let created = self
+            .client
+            .create_record_stream(source.params(), move |data: &[u8]| capture.take(data));
+        let stream = match within(ANSWER_WITHIN, created) {
+            Some(Ok(stream)) => stream,
+            Some(Err(e)) => return Err(error(name, e)),
+            None => return Err(stalled(name)),
+        };
+        let opened = Opened {
+            name: name.clone(),
+            format,
+            may_be_silent: source.is_desktop_sound(),
+        };
+        Ok((stream, opened))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The crate's reactor thread only sees that nobody needs it when something wakes it: the answer to a last
+        // question does. Without that each connection would leave a thread and a socket behind.
+        let mut question = pin!(self.client.server_info());
+        let waker = std::task::Waker::noop();
+        let asked = question.as_mut().poll(&mut Context::from_waker(waker));
+        tracing::trace!(
+            answered = asked.is_ready(),
+            "sound server connection closed"
+        );
+    }
+}
+
+impl Source {
+    fn new(info: SourceInfo) -> Self {
+        let id = text(&info.name);
+        let name = info.description.as_deref().map_or_else(|| id.clone(), text);
+        Self {
+            info,
+            label: Label { name, id },
+        }
+    }
+
+    /// It records what the machine plays.
+    fn is_desktop_sound(&self) -> bool {
+        self.info.monitor_of_sink_index.is_some() || self.info.monitor_of_sink_name.is_some()
+    }
+
+    /// What the hardware delivers.
+    fn native(&self) -> AudioFormat {
+        AudioFormat {
+            rate: self.info.sample_spec.sample_rate,
+            channels: u16::from(self.info.sample_spec.channels),
+        }
+    }
+
+    /// What we ask for: the same, but of more than two channels the server, which knows where they stand, makes two.
+    fn format(&self) -> AudioFormat {
+        let native = self.native();
+        AudioFormat {
+            rate: native.rate,
+            channels: native.channels.clamp(1, LARGEST_CHANNELS.into()),
+        }
+    }
+
+    fn params(&self) -> RecordStreamParams {
+        let format = self.format();
+        let mono = format.channels == 1;
+        let frame_bytes = u32::from(format.channels) * 4;
+        let mut props = Props::new();
+        props.set(Prop::MediaName, c"live sound");
+        RecordStreamParams {
+            sample_spec: SampleSpec {
+                format: SampleFormat::Float32Le,
+                channels: if mono { 1 } else { LARGEST_CHANNELS },
+                sample_rate: format.rate,
+            },
+            channel_map: if mono {
+                ChannelMap::mono()
+            } else {
+                ChannelMap::stereo()
+            },
+            source_index: Some(self.info.index),
+            buffer_attr: BufferAttr {
+                fragment_size: (format.rate / PIECES_PER_S).max(1) * frame_bytes,
+                ..BufferAttr::default()
+            },
+            flags: StreamFlags {
+                start_corked: true,
+                adjust_latency: true,
+                no_move: true,
+                ..StreamFlags::default()
+            },
+            props,
+            ..RecordStreamParams::default()
+        }
+    }
+}
+
+/// Lets the stream run, keeps its time, and sees that it is still there: the error says why not.
+fn watch(
+    stream: &RecordStream,
+    format: AudioFormat,
+    clock: MediaClock,
+    origin: &Origin,
+    stop: &StopFlag,
+) -> Result<(), String> {
+    let answer = |answer: Option<Result<_, ClientError>>| match answer {
+        Some(result) => result.map_err(|e| e.to_string()),
+        None => Err("the sound server does not answer".to_owned()),
+    };
+    if let Some(Err(error)) = within(ANSWER_WITHIN, stream.uncork()) {
+        return Err(error.to_string());
+    }
+    let mut answers = Answers::default();
+    let mut pause = ASK_FIRST;
+    while !stop.sleep(pause) {
+        let asked = clock.now();
+        let timing: RecordLatency = answer(within(ANSWER_WITHIN, stream.timing_info()))?;
+        let now = asked.offset_nanos(clock.now().nanos_since(asked) / 2);
+        let flows = timing.playing && timing.write_offset > 0;
+        if flows && let Some(at) = answers.add(first_sample(&timing, format, now)) {
+            origin.set(at);
+        }
+        pause = match origin.get() {
+            None if flows => ASK_FIRST,
+            _ => ASK_LATER,
+        };
+    }
+    Ok(())
+}
+
+/// When the stream's first sample was captured, or for desktop sound: heard. As `pa_stream_get_time` of libpulse: at
+/// `now` the device is at what the server has written for us, and what it still holds, less what is yet to be heard.
+fn first_sample(timing: &RecordLatency, format: AudioFormat, now: MediaTime) -> MediaTime {
+    let frame_bytes = u64::from(format.channels) * 4;
+    let written = u64::try_from(timing.write_offset).unwrap_or(0) / frame_bytes;
+    let written = format.duration_of(usize::try_from(written).unwrap_or(usize::MAX));
+    let held = Duration::from_micros(timing.source_usec);
+    let unheard = Duration::from_micros(timing.sink_usec);
+    now - written - held + unheard
+}
+
+/// The last few answers about the stream's first sample.
+#[derive(Debug, Default)]
+struct Answers {
+    last: [i64; ANSWERS],
+    count: usize,
+}
+
+impl Answers {
+    /// Takes one; returns the median once there are enough.
+    fn add(&mut self, origin: MediaTime) -> Option<MediaTime> {
+        if let Some(median) = self.median()
+            && origin.nanos_since(median).abs() > duration_nanos(PAUSED)
+        {
+            *self = Self {
+                last: [origin.as_nanos(); ANSWERS],
+                count: ANSWERS,
+            };
+            return Some(origin);
+        }
+        self.last[self.count % ANSWERS] = origin.as_nanos();
+        self.count += 1;
+        self.median()
+    }
+
+    fn median(&self) -> Option<MediaTime> {
+        if self.count < ANSWERS {
+            return None;
+        }
+        let mut sorted = self.last;
+        sorted.sort_unstable();
+        Some(MediaTime::from_nanos(sorted[ANSWERS / 2]))
+    }
+}
+
+/// The time of the stream's first sample, from the thread that asks to the callback that counts.
+#[derive(Debug)]
+struct Origin(AtomicI64);
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Origin {
+    fn set(&self, t: MediaTime) {
+        self.0.store(t.as_nanos(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<MediaTime> {
+        let ns = self.0.load(Ordering::Relaxed);
+        (ns != i64::MIN).then_some(MediaTime::from_nanos(ns))
+    }
+}
+
+/// The state of the data callback, on the crate's reactor thread.
+struct Capture {
+    sink: AudioSink,
+    clock: MediaClock,
+    flow: Arc<Flow>,
+    origin: Arc<Origin>,
+    stamps: SourceClock,
+    /// Frames since the stream's start.
+    taken: u64,
+}
+
+impl Capture {
+    fn take(&mut self, data: &[u8]) {
+        if self.flow.is_closed() {
+            return;
+        }
+        self.flow.block(self.clock.now());
+        let format = self.sink.format();
+        let samples = data.as_chunks::<4>().0;
+        let frames = samples.len() / usize::from(format.channels);
+        let position = format.duration_of(usize::try_from(self.taken).unwrap_or(usize::MAX));
+        self.taken += frames as u64;
+        // what comes before the time is known, a tenth of a second, is left out
+        let Some(origin) = self.origin.get() else {
+            return;
+        };
+        let stamp = origin + position;
+        let length = format.duration_of(frames);
+        let pts = self.stamps.map(stamp.as_nanos(), stamp, length).pts;
+        let pushed = self.sink.push_with(pts, samples.len(), |to, from| {
+            for (sample, bytes) in to.iter_mut().zip(&samples[from..]) {
+                *sample = f32::from_le_bytes(*bytes);
+            }
+        });
+        if !pushed {
+            self.flow.refuse();
+        }
+    }
+}
+
+/// Waits for a future on this thread, for `limit` at most.
+fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
+    }
+}
+
+fn text(name: &CStr) -> String {
+    name.to_string_lossy().into_owned()
+}
+
+fn stalled(name: &str) -> SourceError {
+    SourceError::Stalled {
+        what: name.to_owned(),
+        seconds: ANSWER_WITHIN.as_secs(),
+    }
+}
+
+/// The server's answer about a source, in our terms.
+fn error(name: &str, error: ClientError) -> SourceError {
+    let what = name.to_owned();
+    match error {
+        ClientError::ServerError(PulseError::NoEntity) => SourceError::NotFound { what },
+        ClientError::ServerError(PulseError::AccessDenied | PulseError::AuthKey) => {
+            SourceError::Denied { what }
+        }
+        ClientError::ServerError(PulseError::Busy) => SourceError::Busy { what },
+        ClientError::Disconnected | ClientError::Io(_) => SourceError::Lost { what },
+        error => SourceError::Failed {
+            what: format!("opening {name}"),
+            source: Box::new(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEREO: AudioFormat = AudioFormat::ENGINE;
+
+    fn timing(written_ms: i64, source_ms: u64, sink_ms: u64) -> RecordLatency {
+        RecordLatency {
+            sink_usec: sink_ms * 1000,
+            source_usec: source_ms * 1000,
+            playing: true,
+            local_time: std::time::UNIX_EPOCH,
+            remote_time: std::time::UNIX_EPOCH,
+            write_offset: written_ms * 48 * 8,
+            read_offset: 0,
+        }
+    }
+
+    #[test]
+    fn the_first_samples_time_follows_from_the_servers_figures() {
+        let now = MediaTime::from_millis(10_000);
+        let at = |t| first_sample(&t, STEREO, now).as_millis();
+        assert_eq!(at(timing(3_000, 0, 0)), 7_000);
+        // 15 ms lie in the device: the sample captured now is number 3,015
+        assert_eq!(at(timing(3_000, 15, 0)), 6_985);
+        // desktop sound that will be heard in 40 ms
+        assert_eq!(at(timing(3_000, 0, 40)), 7_040);
+    }
+
+    #[test]
+    fn the_median_counts_and_a_pause_is_followed_at_once() {
+        let mut answers = Answers::default();
+        let mut add = |ms| {
+            answers
+                .add(MediaTime::from_millis(ms))
+                .map(MediaTime::as_millis)
+        };
+        assert_eq!(add(1000), None);
+        assert_eq!(add(1020), None);
+        assert_eq!(add(999), None);
+        assert_eq!(add(1001), None);
+        assert_eq!(add(990), Some(1000));
+        assert_eq!(add(1002), Some(1001));
+        assert_eq!(add(5000), Some(5000));
+        assert_eq!(add(5001), Some(5000));
+    }
+
+    #[test]
+    fn waiting_has_an_end() {
+        assert_eq!(within(ANSWER_WITHIN, std::future::ready(7)), Some(7));
+        let never = std::future::pending::<()>();
+        assert_eq!(within(Duration::from_millis(1), never), None);
+    }
+}
