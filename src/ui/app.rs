@@ -30,7 +30,9 @@ pub(super) struct App {
     preview: PreviewView,
     pacer: Arc<Pacer>,
     settings_path: Option<PathBuf>,
-    /// Start the stream with the first status.
+    /// Nothing has been sent yet.
+    first: bool,
+    /// Start the stream at once.
     go_live: bool,
     title: String,
     surface: SurfaceGuard,
@@ -66,6 +68,7 @@ impl App {
             preview,
             pacer,
             settings_path,
+            first: true,
             go_live,
             title: String::new(),
             surface: SurfaceGuard::new(share),
@@ -123,9 +126,12 @@ impl eframe::App for App {
         }
         self.draft.history.add(&self.status);
         self.guard_close(ctx);
-        if std::mem::take(&mut self.go_live) {
-            let mut commands = Vec::new();
-            self.draft.go_live(&mut commands);
+        let first = std::mem::take(&mut self.first);
+        if first {
+            let mut commands = vec![Command::RescanDevices];
+            if self.go_live {
+                self.draft.go_live(&mut commands);
+            }
             self.send(commands);
         }
     }

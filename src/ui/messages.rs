@@ -112,7 +112,12 @@ impl MessageLog {
     }
 
     /// Takes a message; the same one again only counts up.
-    pub fn add(&mut self, message: Message) {
+    pub fn add(&mut self, mut message: Message) {
+        if message.detail.contains('\n') {
+            // Causes of graphics and codec libraries come in several lines.
+            let words: Vec<_> = message.detail.split_whitespace().collect();
+            message.detail = words.join(" ");
+        }
         if message.severity == Severity::Fatal {
             self.failure = Some(message.clone());
         }

@@ -20,87 +20,87 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
     let t = draft.text();
     let stream = status.stream.as_ref();
     let fps = status.encoder.as_ref().map_or(status.render.fps, |e| e.fps);
-    let wanted_fps = draft.settings.video.fps.as_f64();
-    let slow = f64::from(fps) < wanted_fps * 0.9;
-    let kbps = stream.map(|s| s.kbps);
-    let dropped = stream.map(|s| s.dropped);
-    let queue = stream.map(|s| s.queued_ms);
+    let slow = fps > 0.0 && f64::from(fps) < draft.settings.video.fps.as_f64() * 0.9;
+    let late = stream.is_some_and(|s| s.queued_ms >= QUEUE_LATE_MS);
+    let dropping = stream.is_some_and(|s| s.dropped > 0);
+    let text = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
     let live = match &status.engine {
         EngineState::Live { since } => Some(clock(status.at.saturating_since(*since))),
         _ => None,
     };
     let warn = |bad: bool| if bad { color::WARN } else { color::TEXT };
-    let gap = size::GAP;
-    let unit = (ui.available_width() - 4.0 * gap) / 12.0;
+
+    let unit = (ui.available_width() - 4.0 * size::GAP) / 12.0;
     ui.allocate_ui(vec2(ui.available_width(), HEIGHT), |ui| {
         ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = gap;
-            let bare = |ui: &mut Ui, width: f32, name: &str, value: &str, c: Color32| {
-                tile_ui(ui, width, name, value, "", c, |_| {});
-            };
-            bare(
+            ui.spacing_mut().item_spacing.x = size::GAP;
+            let value = format!("{fps:.0}");
+            tile_ui(
                 ui,
                 unit * 1.7,
-                t.fps,
-                &format!("{fps:.0}"),
-                warn(slow && fps > 0.0),
+                &Tile::of(t.fps, &value, "", warn(slow)),
+                |_| {},
             );
-            let value = kbps.map_or_else(|| "–".to_owned(), |v| v.to_string());
+            let value = text(stream.map(|s| s.kbps.to_string()));
+            let bitrate = Tile::of(t.bitrate, &value, "kbit/s", color::TEXT);
+            tile_ui(ui, unit * 3.3, &bitrate, |ui| {
+                let points = draft.history.points(|s| s.kbps);
+                let name = format!("{}, {}", t.bitrate, t.last_minute);
+                let scale = draft.settings.encoder.bitrate_kbps * 5 / 4;
+                graph(ui, &name, &points, scale, color::FOCUS);
+            });
+            let value = text(stream.map(|s| s.queued_ms.to_string()));
             tile_ui(
                 ui,
                 unit * 3.3,
-                t.bitrate,
-                &value,
-                "kbit/s",
-                color::TEXT,
+                &Tile::of(t.queue, &value, "ms", warn(late)),
                 |ui| {
-                    let points = draft.history.points(|s| s.kbps);
-                    let scale = draft.settings.encoder.bitrate_kbps * 5 / 4;
-                    graph(
-                        ui,
-                        &format!("{}, {}", t.bitrate, t.last_minute),
-                        &points,
-                        scale,
-                        color::FOCUS,
-                    );
+                    let points = draft.history.points(|s| s.queued_ms);
+                    let name = format!("{}, {}", t.queue, t.last_minute);
+                    let line = if late { color::WARN } else { color::FOCUS };
+                    graph(ui, &name, &points, QUEUE_LATE_MS, line);
                 },
             );
-            let late = queue.is_some_and(|ms| ms >= QUEUE_LATE_MS);
-            let value = queue.map_or_else(|| "–".to_owned(), |v| v.to_string());
-            tile_ui(ui, unit * 3.3, t.queue, &value, "ms", warn(late), |ui| {
-                let points = draft.history.points(|s| s.queued_ms);
-                let line = if late { color::WARN } else { color::FOCUS };
-                graph(
-                    ui,
-                    &format!("{}, {}", t.queue, t.last_minute),
-                    &points,
-                    QUEUE_LATE_MS,
-                    line,
-                );
-            });
-            let value = dropped.map_or_else(|| "–".to_owned(), |v| v.to_string());
-            bare(
+            let value = text(stream.map(|s| s.dropped.to_string()));
+            tile_ui(
                 ui,
                 unit * 1.7,
-                t.dropped,
-                &value,
-                warn(dropped.is_some_and(|v| v > 0)),
+                &Tile::of(t.dropped, &value, "", warn(dropping)),
+                |_| {},
             );
-            let value = live.as_deref().unwrap_or("–");
-            bare(ui, ui.available_width(), t.time_live, value, color::TEXT);
+            let value = text(live);
+            let rest = ui.available_width();
+            tile_ui(
+                ui,
+                rest,
+                &Tile::of(t.time_live, &value, "", color::TEXT),
+                |_| {},
+            );
         });
     });
 }
 
-fn tile_ui(
-    ui: &mut Ui,
-    width: f32,
-    name: &str,
-    value: &str,
-    unit: &str,
-    value_color: Color32,
-    below: impl FnOnce(&mut Ui),
-) {
+/// A figure with its name.
+struct Tile<'a> {
+    name: &'a str,
+    value: &'a str,
+    unit: &'a str,
+    color: Color32,
+}
+
+impl<'a> Tile<'a> {
+    const fn of(name: &'a str, value: &'a str, unit: &'a str, color: Color32) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            color,
+        }
+    }
+}
+
+/// Draws a tile, with `below` under its value.
+fn tile_ui(ui: &mut Ui, width: f32, tile: &Tile<'_>, below: impl FnOnce(&mut Ui)) {
     ui.allocate_ui(vec2(width, HEIGHT), |ui| {
         surface(color::PANEL).show(ui, |ui| {
             let margin = 22.0;
@@ -108,12 +108,13 @@ fn tile_ui(
             ui.set_height(HEIGHT - 18.0);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
-                label_ui(ui, name);
+                label_ui(ui, tile.name);
                 ui.horizontal(|ui| {
                     ui.set_height(24.0);
-                    ui.label(RichText::new(value).font(strong(18.0)).color(value_color));
-                    if !unit.is_empty() {
-                        label_ui(ui, unit);
+                    let value = RichText::new(tile.value).font(strong(18.0));
+                    ui.label(value.color(tile.color));
+                    if !tile.unit.is_empty() {
+                        label_ui(ui, tile.unit);
                     }
                 });
                 below(ui);

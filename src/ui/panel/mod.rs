@@ -98,7 +98,7 @@ fn middle_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
         .min(ui.available_height() - below)
         .max(120.0);
     ui.allocate_ui(egui::vec2(width, height), |ui| {
-        picture_ui(status, draft, commands, ui)
+        picture_ui(status, draft, commands, ui);
     });
     ui.add_space(size::GAP_LARGE - size::GAP);
     figures_ui(status, draft, commands, ui);

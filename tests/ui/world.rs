@@ -1,45 +1,39 @@
-//! The panels, driven by a fake status through egui_kittest: each click yields the expected commands, in both
-//! languages, in every state; and a few pictures of the whole window.
-
-#![cfg(feature = "gui")]
-
-use std::path::PathBuf;
+//! Fake statuses and the window drawn from them.
 
 use eframe::egui;
-use eframe::egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, SnapshotOptions};
+use egui_kittest::Harness;
 use kaibo::audio::{AudioStats, Levels};
 use kaibo::capture::screen::ScreenSettings;
 use kaibo::capture::supervisor::SourceStats;
-use kaibo::capture::{AudioDevice, AudioSpec, SourceSpec, VideoDevice, file_spec};
+use kaibo::capture::{AudioDevice, SourceSpec, VideoDevice};
 use kaibo::encode::stage::EncoderStats;
 use kaibo::engine::command::Command;
 use kaibo::engine::event::{Event, EventKind, Severity};
 use kaibo::engine::status::{EngineState, SourceStatus, Status};
-use kaibo::media::packet::Bitrate;
-use kaibo::media::time::{FrameRate, MediaTime};
+use kaibo::media::time::MediaTime;
 use kaibo::media::video::Resolution;
 use kaibo::output::{OutputState, OutputStats};
 use kaibo::render::RenderStats;
-use kaibo::rtmp::url::StreamKey;
 use kaibo::settings::Settings;
 use kaibo::ui::draft::{Draft, Picture};
 use kaibo::ui::panel::window_ui;
 use kaibo::ui::text::Language;
 use kaibo::ui::theme;
 
+/// The window's size at the first start.
+pub(crate) const SIZE: [f32; 2] = [1100.0, 650.0];
+
 /// What the panels work on.
-struct World {
-    status: Status,
-    draft: Draft,
-    commands: Vec<Command>,
+pub(crate) struct World {
+    pub(crate) status: Status,
+    pub(crate) draft: Draft,
+    pub(crate) commands: Vec<Command>,
     /// Stands for the engine's preview texture.
-    picture: Option<egui::TextureHandle>,
+    pub(crate) picture: Option<egui::TextureHandle>,
 }
 
 /// Colour bars over a grey ramp, 320x180.
-fn bars() -> egui::ColorImage {
+pub(crate) fn bars() -> egui::ColorImage {
     const BARS: [[u8; 3]; 7] = [
         [191, 191, 191],
         [191, 191, 0],
@@ -62,11 +56,11 @@ fn bars() -> egui::ColorImage {
     egui::ColorImage::new([320, 180], (0..320 * 180).map(pixel).collect())
 }
 
-fn seconds(s: i64) -> MediaTime {
+pub(crate) fn seconds(s: i64) -> MediaTime {
     MediaTime::from_millis(s * 1000)
 }
 
-fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> OutputStats {
+pub(crate) fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> OutputStats {
     OutputStats {
         target: target.to_owned(),
         state: OutputState::Live,
@@ -82,7 +76,7 @@ fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> OutputStats 
 }
 
 /// A machine with a test pattern, two screens and two microphones, off air.
-fn idle() -> Status {
+pub(crate) fn idle() -> Status {
     let screen = |display: &str, size: &str| VideoDevice {
         name: format!("Screen {display} ({size})"),
         spec: SourceSpec::Screen(ScreenSettings {
@@ -137,7 +131,7 @@ fn idle() -> Status {
 }
 
 /// On air to the built-in server for a bit over twelve minutes.
-fn live() -> Status {
+pub(crate) fn live() -> Status {
     Status {
         at: seconds(900),
         engine: EngineState::Live {
@@ -156,7 +150,7 @@ fn live() -> Status {
     }
 }
 
-fn reconnecting() -> Status {
+pub(crate) fn reconnecting() -> Status {
     Status {
         engine: EngineState::Reconnecting {
             attempt: 3,
@@ -174,9 +168,9 @@ fn reconnecting() -> Status {
     }
 }
 
-const REFUSED: &str = "somebody is already streaming with this key: stop the other stream, or wait a minute if it was yours";
+pub(crate) const REFUSED: &str = "somebody is already streaming with this key: stop the other stream, or wait a minute if it was yours";
 
-fn failed() -> Status {
+pub(crate) fn failed() -> Status {
     Status {
         engine: EngineState::Failed {
             reason: REFUSED.to_owned(),
@@ -185,7 +179,7 @@ fn failed() -> Status {
     }
 }
 
-fn event(at: i64, severity: Severity, kind: EventKind, message: &str) -> Event {
+pub(crate) fn event(at: i64, severity: Severity, kind: EventKind, message: &str) -> Event {
     Event {
         at: seconds(at),
         severity,
@@ -195,7 +189,7 @@ fn event(at: i64, severity: Severity, kind: EventKind, message: &str) -> Event {
 }
 
 /// Messages and a minute of figures, as after a while on air.
-fn with_a_past(mut draft: Draft, status: &Status) -> Draft {
+pub(crate) fn with_a_past(mut draft: Draft, status: &Status) -> Draft {
     let up = EventKind::SourceUp {
         source: "test pattern".to_owned(),
     };
@@ -229,7 +223,7 @@ fn with_a_past(mut draft: Draft, status: &Status) -> Draft {
     draft
 }
 
-fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, World> {
+pub(crate) fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, World> {
     let world = World {
         status,
         draft,
@@ -266,52 +260,6 @@ fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'static, Worl
     )
 }
 
-fn draft(language: Language) -> Draft {
+pub(crate) fn draft(language: Language) -> Draft {
     Draft::new(Settings::default(), None, language)
-}
-
-#[test]
-#[ignore = "writes pictures to look at: KAIBO_SHOTS=folder cargo test --test ui -- --ignored"]
-fn shots() {
-    let folder =
-        PathBuf::from(std::env::var_os("KAIBO_SHOTS").expect("KAIBO_SHOTS names a folder"));
-    let shot = |name: &str, status: Status, draft: Draft, size: [f32; 2]| {
-        let mut harness = window(status, draft, size);
-        harness.run();
-        harness
-            .render()
-            .unwrap()
-            .save(folder.join(format!("{name}.png")))
-            .unwrap();
-    };
-    for (tag, language) in [("en", Language::English), ("zh", Language::Chinese)] {
-        for (name, status) in [
-            ("idle", idle()),
-            ("live", live()),
-            ("reconnecting", reconnecting()),
-            ("failed", failed()),
-        ] {
-            let past = with_a_past(draft(language), &status);
-            shot(&format!("{name}-{tag}"), status, past, [1100.0, 650.0]);
-        }
-    }
-    let status = live();
-    shot(
-        "live-1280",
-        status.clone(),
-        with_a_past(draft(Language::English), &status),
-        [1280.0, 800.0],
-    );
-    shot(
-        "live-min",
-        status.clone(),
-        with_a_past(draft(Language::English), &status),
-        [960.0, 600.0],
-    );
-    shot(
-        "live-1920",
-        status.clone(),
-        with_a_past(draft(Language::Chinese), &status),
-        [1920.0, 1080.0],
-    );
 }

@@ -1,0 +1,76 @@
+//! Pictures of the whole window, compared and to look at.
+
+use std::path::PathBuf;
+
+use egui_kittest::{SnapshotOptions, SnapshotResults};
+use kaibo::engine::status::Status;
+use kaibo::ui::draft::Draft;
+use kaibo::ui::text::Language;
+
+use crate::world::{SIZE, draft, failed, idle, live, reconnecting, window, with_a_past};
+
+/// The whole window at half scale (to keep the files small) in English, whose font is part of the program. Adapters
+/// differ in rounding and at the edges of glyphs only: up to 0.2 % of the pixels may be off.
+#[test]
+fn the_window_looks_as_it_should() {
+    let mut results = SnapshotResults::new();
+    for (name, status) in [("idle", idle()), ("live", live())] {
+        let mut past = with_a_past(draft(Language::English), &status);
+        past.chinese_font = false; // the system's fonts differ
+        let mut harness = window(status, past, SIZE.map(|side| side / 2.0));
+        harness.set_pixels_per_point(0.5);
+        harness.run();
+        let options = SnapshotOptions::new()
+            .output_path("tests/snapshots/ui")
+            .threshold(0.9)
+            .max_failed_pixels(360);
+        harness.snapshot_options(name, &options);
+        results.extend(harness.take_snapshot_results());
+    }
+}
+
+#[test]
+#[ignore = "writes pictures to look at: KAIBO_SHOTS=folder cargo test --test ui -- --ignored"]
+fn shots() {
+    let folder =
+        PathBuf::from(std::env::var_os("KAIBO_SHOTS").expect("KAIBO_SHOTS names a folder"));
+    let shot = |name: &str, status: Status, draft: Draft, size: [f32; 2]| {
+        let mut harness = window(status, draft, size);
+        harness.run();
+        harness
+            .render()
+            .unwrap()
+            .save(folder.join(format!("{name}.png")))
+            .unwrap();
+    };
+    for (tag, language) in [("en", Language::English), ("zh", Language::Chinese)] {
+        for (name, status) in [
+            ("idle", idle()),
+            ("live", live()),
+            ("reconnecting", reconnecting()),
+            ("failed", failed()),
+        ] {
+            let past = with_a_past(draft(language), &status);
+            shot(&format!("{name}-{tag}"), status, past, [1100.0, 650.0]);
+        }
+    }
+    let status = live();
+    shot(
+        "live-1280",
+        status.clone(),
+        with_a_past(draft(Language::English), &status),
+        [1280.0, 800.0],
+    );
+    shot(
+        "live-min",
+        status.clone(),
+        with_a_past(draft(Language::English), &status),
+        [960.0, 600.0],
+    );
+    shot(
+        "live-1920",
+        status.clone(),
+        with_a_past(draft(Language::Chinese), &status),
+        [1920.0, 1080.0],
+    );
+}
