@@ -6,7 +6,7 @@
 set -eu
 [ "${1:-}" = run ] || { echo "usage: $0 run VARIANT [URL]" >&2; exit 2; }
 v=-${2:-720}-
-url=${3:-rtmp://127.0.0.1:${RTMP_PORT:-1935}/live/kaibo}
+url=${3:-rtmp://127.0.0.1:${RTMP_PORT:-1935}/live/$(basename "$0" .sh)}
 size=1280x720 rate=2500 fps=30 tune=quality
 case $v in *-1080-*) size=1920x1080 rate=5000 ;; esac
 case $v in *-60-*) fps=60 ;; esac

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 /// ours. `RUST_LOG` overrides it.
 pub fn init(verbose: u8) {
     let default = match verbose {
-        0 => "error,kaibo=info",
+        0 => "error,pulseaudio=off,kaibo=info",
         1 => "warn,kaibo=debug",
         _ => "info,kaibo=trace",
     };

@@ -240,7 +240,7 @@ fn commands_follow_without_waiting_and_publish_uses_the_stream_given() {
     assert_eq!(client.phase(), Phase::Ended);
     let mut again = Vec::new();
     client.finish(&mut again);
-    assert_eq!(again, []);
+    assert!(again.is_empty());
     assert_eq!(
         client.publish(&media, &mut again),
         Err(SessionError::NotLive)
@@ -356,11 +356,11 @@ fn refusals_say_what_was_refused_and_whether_the_name_is_taken() {
                 busy
             }]
         );
-        assert_eq!(out, [], "somebody else may hold the name: no FCUnpublish");
+        assert!(out.is_empty(), "somebody else may hold the name: no FCUnpublish");
         assert_eq!(client.phase(), Phase::Ended);
         let mut out = Vec::new();
         client.finish(&mut out);
-        assert_eq!(out, []);
+        assert!(out.is_empty());
     }
 }
 
@@ -413,7 +413,7 @@ fn a_goodbye_gives_back_only_what_was_taken() {
     }
     let mut out = Vec::new();
     session(ADDRESS).finish(&mut out);
-    assert_eq!(out, []);
+    assert!(out.is_empty());
 }
 
 #[test]

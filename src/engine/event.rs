@@ -51,6 +51,8 @@ pub enum EventKind {
         /// Its name.
         source: String,
     },
+    /// There is no microphone: the sound is silence.
+    NoMicrophone,
     /// The stream is live.
     OutputConnected,
     /// The connection was lost or not made; it is tried again.

@@ -128,7 +128,7 @@ impl Shared {
             let Next::Retry(delay) = next else {
                 return self.fail(error);
             };
-            tracing::warn!(
+            tracing::debug!(
                 error = error.full_text(),
                 attempt = backoff.attempt(),
                 ?delay,
@@ -159,13 +159,13 @@ impl Shared {
             figures.acked_before = figures.acked;
             figures.connect_ms = u32::try_from(started.elapsed().as_millis()).ok();
         }
-        tracing::info!(url = %self.url, peer = link.trace().peer, "live");
+        tracing::debug!(url = %self.url, peer = link.trace().peer, "live");
         (self.listener)(OutputEvent::Connected);
         (self.listener)(OutputEvent::NeedKeyframe);
     }
 
     fn fail(&self, error: OutputError) {
-        tracing::error!(error = error.full_text(), "output gave up");
+        tracing::debug!(error = error.full_text(), "output gave up");
         self.figures.lock().state = OutputState::Failed {
             message: error.full_text(),
         };

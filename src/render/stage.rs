@@ -62,6 +62,8 @@ pub(super) struct Stage {
     convert_pool: BufferPool,
     submit_us: Window,
     age_ns: Window,
+    /// The frame whose age was taken last: one shown for long (a still, a slow film) is aged once, when it is new.
+    aged: Option<(SourceId, u64)>,
     rate: Rate,
     stats: RenderStats,
     shared: Arc<Mutex<RenderStats>>,
@@ -104,6 +106,7 @@ impl Stage {
             convert_pool: BufferPool::new(5),
             submit_us: Window::default(),
             age_ns: Window::default(),
+            aged: None,
             rate: Rate::default(),
             stats: RenderStats::default(),
             shared,
@@ -166,7 +169,10 @@ impl Stage {
         let state = self.config.scene.load_full();
         let drawn = drawn_layers(&state, output);
         if let Some(frame) = drawn.iter().find_map(|d| d.frame.as_ref()) {
-            self.age_ns.push(at.nanos_since(frame.pts));
+            let identity = Some((frame.source, frame.seq));
+            if std::mem::replace(&mut self.aged, identity) != identity {
+                self.age_ns.push(at.nanos_since(frame.pts));
+            }
         }
         let id = PictureId {
             layers: drawn.iter().map(Drawn::stamp).collect(),

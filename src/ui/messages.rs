@@ -31,6 +31,7 @@ impl Subject {
                 EventKind::SourceUp { .. } => t.ev_source_up,
                 EventKind::SourceLost { .. } => t.ev_source_lost,
                 EventKind::SourceEnded { .. } => t.ev_source_ended,
+                EventKind::NoMicrophone => t.ev_no_microphone,
                 EventKind::OutputConnected => t.ev_connected,
                 EventKind::OutputLost => t.ev_lost,
                 EventKind::OutputFailed { rejected: true } => t.ev_rejected,

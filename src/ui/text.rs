@@ -175,6 +175,7 @@ texts! {
     ev_source_up: "Picture is there", "画面已就绪";
     ev_source_lost: "Picture lost", "画面中断";
     ev_source_ended: "Source has ended", "来源已结束";
+    ev_no_microphone: "No microphone", "没有麦克风";
     ev_connected: "On air", "已开播";
     ev_lost: "Connection lost, trying again", "连接中断，正在重试";
     ev_rejected: "The server refused the stream", "服务器拒绝了推流";

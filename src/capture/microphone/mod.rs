@@ -112,7 +112,7 @@ pub(super) fn open(
             thread,
         }))),
         Ok(Ok(None)) => {
-            tracing::info!("no microphone found, sending silence");
+            tracing::debug!("no microphone found, sending silence");
             Ok(None)
         }
         Ok(Err(error)) => Err(error),

@@ -12,6 +12,11 @@ use crate::stage::StageExit;
 impl Controller {
     pub(super) fn notice(&mut self, notice: Notice) {
         match notice {
+            Notice::Source(id, SourceEvent::Ended) if self.microphone == Some(id) => {
+                let text =
+                    "no microphone was found: the stream carries silence until you choose one";
+                self.tell(Severity::Notice, EventKind::NoMicrophone, text);
+            }
             Notice::Source(id, event) => {
                 if let Some(source) = self.sources.name(id) {
                     self.source_event(source, event);

@@ -1,0 +1,257 @@
+//! The engine through its handle: live on the built-in server, changes while recording, refusals, servers that hang.
+
+mod support;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kaibo::capture::AudioSpec;
+use kaibo::engine::command::Command;
+use kaibo::engine::event::{Event, EventKind};
+use kaibo::engine::status::{EngineState, Status};
+use kaibo::engine::{Engine, EngineConfig, EngineError};
+use kaibo::gpu::context::{AdapterChoice, GpuContext};
+use kaibo::media::packet::Bitrate;
+use kaibo::media::time::FrameRate;
+use kaibo::media::video::Resolution;
+use kaibo::render::preview::PreviewSink;
+use kaibo::rtmp::url::StreamKey;
+use kaibo::settings::Settings;
+use support::fake_server::{FakeServer, Then, Until};
+use support::{flv, have, probe, say, wait_for};
+
+const SLOW: Duration = Duration::from_secs(20);
+
+/// Small and slow, as software draws it; ports of its own.
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.video.size = Resolution::new(320, 180);
+    settings.video.fps = FrameRate::new(15, 1).unwrap();
+    settings.audio.input = AudioSpec::None;
+    settings.server.rtmp = ([127, 0, 0, 1], 0).into();
+    settings.server.http = ([127, 0, 0, 1], 0).into();
+    settings
+}
+
+struct Show {
+    engine: Engine,
+    events: Vec<Event>,
+}
+
+impl Show {
+    /// `None`, with a reason printed, where there is no graphics driver and this is no CI.
+    fn start(settings: Settings) -> Option<Self> {
+        let gpu = match GpuContext::headless(AdapterChoice::Software) {
+            Ok(gpu) => gpu,
+            Err(e) => {
+                assert!(std::env::var_os("CI").is_none(), "{e}");
+                say(&format!("SKIPPED: {e}"));
+                return None;
+            }
+        };
+        let config = EngineConfig {
+            gpu,
+            settings,
+            preview: PreviewSink::None,
+            waker: Arc::new(|| {}),
+        };
+        Some(Self {
+            engine: Engine::start(config).unwrap(),
+            events: Vec::new(),
+        })
+    }
+
+    fn send(&self, command: Command) {
+        self.engine.handle().send(command).unwrap();
+    }
+
+    fn wait_event(&mut self, what: &str, wanted: impl Fn(&EventKind) -> bool) -> Event {
+        wait_for(what, SLOW, || {
+            self.events.extend(self.engine.handle().drain_events());
+            let found = self.events.iter().position(|e| wanted(&e.kind))?;
+            Some(self.events.remove(found))
+        })
+    }
+
+    fn wait_status(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Arc<Status> {
+        wait_for(what, SLOW, || {
+            Some(self.engine.handle().status()).filter(|s| wanted(s))
+        })
+    }
+
+    fn end(self) {
+        let asked = Instant::now();
+        self.engine.shutdown().unwrap();
+        assert!(
+            asked.elapsed() < Duration::from_millis(3300),
+            "shutdown took {:?}",
+            asked.elapsed()
+        );
+    }
+}
+
+#[test]
+fn live_on_the_built_in_server_twice_with_a_picture_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    // a taken port is no reason to fail
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut with_taken_port = settings();
+    with_taken_port.server.rtmp = taken.local_addr().unwrap();
+    let Some(mut show) = Show::start(with_taken_port) else {
+        return;
+    };
+    for _ in 0..2 {
+        show.send(Command::StartStream);
+        show.wait_event("live", |e| *e == EventKind::OutputConnected);
+        let live = show.wait_status("figures of the stream", |s| {
+            matches!(s.engine, EngineState::Live { .. })
+                && s.stream.as_ref().is_some_and(|o| o.sent_bytes > 20_000)
+        });
+        assert!(
+            live.watch_url
+                .as_ref()
+                .is_some_and(|u| u.starts_with("http://127.0.0.1:")),
+            "{:?}",
+            live.watch_url
+        );
+        assert_eq!(
+            live.render.passes, 0,
+            "the test pattern's own pixels are passed on"
+        );
+        show.send(Command::StopStream);
+        show.wait_event("the end", |e| *e == EventKind::StreamStopped);
+        show.wait_status("the end", |s| {
+            s.engine == EngineState::Previewing && s.encoder.is_none()
+        });
+    }
+    let picture = dir.path().join("picture.png");
+    show.send(Command::Screenshot(picture.clone()));
+    show.wait_event("the picture", |e| *e == EventKind::ScreenshotSaved);
+    let picture = image::open(&picture).unwrap().to_luma8();
+    assert_eq!(picture.dimensions(), (320, 180));
+    let (least, most) = picture
+        .iter()
+        .fold((255, 0), |(a, b), p| (a.min(*p), b.max(*p)));
+    assert!(most - least > 150, "a flat picture");
+    show.end();
+}
+
+#[test]
+fn a_recording_goes_on_through_changes_of_bitrate_and_size() {
+    if !have(&["ffprobe", "ffmpeg"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("show.flv");
+    let Some(mut show) = Show::start(settings()) else {
+        return;
+    };
+    let frames = |n: u64| move |s: &Status| s.encoder.as_ref().is_some_and(|e| e.frames >= n);
+    show.send(Command::StartRecording(file.clone()));
+    show.wait_status("a second of pictures", frames(15));
+    show.send(Command::SetVideoBitrate(Bitrate::from_kbps(800)));
+    show.wait_status("the bitrate", |s| {
+        s.encoder.as_ref().is_some_and(|e| e.target_kbps == 800)
+    });
+    let mut smaller = settings();
+    smaller.encoder.bitrate_kbps = 800;
+    smaller.video.size = Resolution::new(256, 144);
+    show.send(Command::ApplySettings(Box::new(smaller.clone())));
+    show.wait_status("the smaller source", |s| {
+        s.sources[0].stats.resolution == Some(Resolution::new(256, 144)) && frames(15)(s)
+    });
+    // a value out of range is refused by name and changes nothing
+    smaller.encoder.bitrate_kbps = 1;
+    show.send(Command::ApplySettings(Box::new(smaller)));
+    let refusal = show.wait_event("the refusal", |e| *e == EventKind::Settings);
+    assert!(
+        refusal.message.contains("encoder.bitrate_kbps"),
+        "{}",
+        refusal.message
+    );
+    assert_eq!(
+        show.wait_status("figures", |s| s.encoder.is_some())
+            .encoder
+            .as_ref()
+            .unwrap()
+            .target_kbps,
+        800
+    );
+    show.send(Command::StopRecording);
+    show.wait_event("the end of the recording", |e| {
+        *e == EventKind::RecordingStopped
+    });
+    let recorded = flv::read(&file).unwrap();
+    assert_eq!(
+        recorded.order.matches('V').count(),
+        2,
+        "one sequence header for each size: {}",
+        recorded.order
+    );
+    let times: Vec<_> = recorded.media.iter().map(|m| m.dts_ms).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    probe::decode(file.to_str().unwrap());
+    show.end();
+}
+
+#[test]
+fn a_server_that_hangs_holds_up_neither_stop_nor_shutdown() {
+    for until in [Until::Accept, Until::Live] {
+        let server = FakeServer::start(until, Then::Deaf);
+        let address = server.address("k");
+        let mut stuck = settings();
+        stuck.stream.url = address.trim_end_matches("/k").to_owned();
+        let Some(mut show) = Show::start(stuck) else {
+            return;
+        };
+        show.send(Command::SetKey(StreamKey::new("k")));
+        show.send(Command::StartStream);
+        if until == Until::Live {
+            show.wait_event("live", |e| *e == EventKind::OutputConnected);
+        } else {
+            show.wait_status("connecting", |s| s.engine == EngineState::Connecting);
+        }
+        let asked = Instant::now();
+        show.send(Command::StopStream);
+        show.wait_event("the end", |e| *e == EventKind::StreamStopped);
+        assert!(
+            asked.elapsed() < Duration::from_secs(4),
+            "stop took {:?}",
+            asked.elapsed()
+        );
+        show.send(Command::StartStream);
+        show.wait_status("on again", |s| s.engine.is_on());
+        show.end();
+    }
+}
+
+#[test]
+fn what_cannot_be_streamed_is_said_and_the_preview_goes_on() {
+    let mut wrong = settings();
+    wrong.stream.url = "rtmp://127.0.0.1/live".to_owned(); // no key
+    let Some(mut show) = Show::start(wrong) else {
+        return;
+    };
+    show.send(Command::StartStream);
+    let event = show.wait_event("the refusal", |e| {
+        matches!(e, EventKind::OutputFailed { .. })
+    });
+    assert!(event.message.contains("key"), "{}", event.message);
+    let failed = show.wait_status("failed", |s| matches!(s.engine, EngineState::Failed { .. }));
+    assert!(failed.encoder.is_none() && failed.stream.is_none());
+    show.end();
+
+    let mut odd = settings();
+    odd.video.size = Resolution::new(321, 180);
+    let gpu = GpuContext::headless(AdapterChoice::Software).unwrap();
+    let config = EngineConfig {
+        gpu,
+        settings: odd,
+        preview: PreviewSink::None,
+        waker: Arc::new(|| {}),
+    };
+    assert!(
+        matches!(Engine::start(config), Err(EngineError::Settings(p)) if p.field == "video.size")
+    );
+}
