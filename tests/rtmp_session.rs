@@ -356,7 +356,10 @@ fn refusals_say_what_was_refused_and_whether_the_name_is_taken() {
                 busy
             }]
         );
-        assert!(out.is_empty(), "somebody else may hold the name: no FCUnpublish");
+        assert!(
+            out.is_empty(),
+            "somebody else may hold the name: no FCUnpublish"
+        );
         assert_eq!(client.phase(), Phase::Ended);
         let mut out = Vec::new();
         client.finish(&mut out);

@@ -1,7 +1,6 @@
 //! `kaibo check URL`: would this server take the stream?
 
 use super::{Exit, block_on, chain, fail, say};
-use crate::output::OutputError;
 use crate::output::rtmp;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
 
@@ -38,11 +37,10 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
             Exit::Done
         }
         Ok(Err(e)) => {
-            let exit = match &e {
-                OutputError::Rejected { .. }
-                | OutputError::Busy { .. }
-                | OutputError::ClosedEarly { .. } => Exit::Rejected,
-                _ => Exit::Lost,
+            let exit = if e.is_rejection() {
+                Exit::Rejected
+            } else {
+                Exit::Lost
             };
             fail(&chain(&e), exit)
         }

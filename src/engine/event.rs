@@ -70,6 +70,8 @@ pub enum EventKind {
     RecordingStopped,
     /// A recording could not go on.
     RecordingFailed,
+    /// The disk is too slow for the recording: pictures are missing in it.
+    RecordingSlow,
     /// The encoder was opened anew.
     EncoderRebuilt,
     /// The encoder cannot be opened or kept failing.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::media::packet::{EncodedPacket, Track};
 use crate::media::time::{MediaTime, duration_nanos};
 
-/// How much media time of one track is held back for the other. Encoders of both tracks work on one clock and differ
-/// by some 60 ms; 200 ms leaves room for a slow machine, and bounds what a silent track costs in delay.
-pub const HOLD: Duration = Duration::from_millis(200);
+/// How much media time of one track is held back for the other. An encoder that looks ahead delivers its pictures half a
+/// second to a second behind the sound, and the two must still meet; 2 s leaves room for that on a slow machine, and
+/// bounds what a silent track costs in delay. Both encoders go by the clock, so the bound is met only in trouble.
+pub const HOLD: Duration = Duration::from_secs(2);
 
 /// Most packets held of one track, whatever their times say.
 const MAX_HELD: usize = 512;

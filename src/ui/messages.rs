@@ -39,6 +39,7 @@ impl Subject {
                 EventKind::StreamStopped => t.ev_stopped,
                 EventKind::RecordingStarted => t.ev_recording,
                 EventKind::RecordingStopped => t.ev_recording_stopped,
+                EventKind::RecordingSlow => t.ev_recording_slow,
                 EventKind::RecordingFailed => t.ev_recording_failed,
                 EventKind::EncoderRebuilt => t.ev_encoder_rebuilt,
                 EventKind::EncoderFailed => t.ev_encoder_failed,

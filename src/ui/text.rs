@@ -183,6 +183,7 @@ texts! {
     ev_stopped: "Stream ended", "直播已结束";
     ev_recording: "Recording started", "开始录制";
     ev_recording_stopped: "Recording saved", "录制已保存";
+    ev_recording_slow: "Recording too slow", "录制跟不上";
     ev_recording_failed: "Recording failed", "录制失败";
     ev_encoder_rebuilt: "Encoder restarted", "编码器已重启";
     ev_encoder_failed: "Encoder failed", "编码器出错";

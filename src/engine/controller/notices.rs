@@ -6,7 +6,7 @@ use crate::encode::stage::EncoderEvent;
 use crate::engine::broadcast::Attached;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::Notice;
-use crate::output::{OutputError, OutputEvent};
+use crate::output::OutputEvent;
 use crate::stage::StageExit;
 
 impl Controller {
@@ -92,13 +92,11 @@ impl Controller {
                 let text = format!("{}; try {attempt} begins in {seconds:.1} s", words(&error));
                 self.tell(Severity::Degraded, EventKind::OutputLost, text);
             }
+            OutputEvent::Degraded { error } => {
+                self.tell(Severity::Degraded, EventKind::RecordingSlow, words(&error));
+            }
             OutputEvent::Failed { error } if is_stream => {
-                let rejected = matches!(
-                    error,
-                    OutputError::Rejected { .. }
-                        | OutputError::Busy { .. }
-                        | OutputError::ClosedEarly { .. }
-                );
+                let rejected = error.is_rejection();
                 let reason = words(&error);
                 self.broadcast.stop_stream(&self.audio);
                 self.tell(
