@@ -286,7 +286,6 @@ mod tests {
         }
         let stats = stage.running.stats();
         assert!(stats.packets >= 24, "{stats:?}");
-        assert!(stats.levels.peak_dbfs[0] > -60.0, "{stats:?}");
         stage.running.request_stop();
         assert_eq!(stage.exit.recv_timeout(SOON), Ok(StageExit::Finished));
         assert!(stage.running.join_until(Instant::now() + SOON));

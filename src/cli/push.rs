@@ -1,5 +1,6 @@
 //! `kaibo push`: broadcast without a window.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
 use crate::capture::{AudioSpec, SourceSpec};
 use crate::engine::command::Command;
-use crate::engine::event::{Event, EventKind};
+use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::status::{EngineState, Status};
 use crate::engine::{Engine, EngineConfig, EngineHandle};
 use crate::gpu::context::{AdapterChoice, GpuContext};
@@ -273,6 +274,8 @@ struct Show<'a> {
     handle: EngineHandle,
     args: &'a PushArgs,
     live_at: Option<Instant>,
+    /// Sources that have delivered.
+    up: HashSet<String>,
     next_figures: Instant,
 }
 
@@ -290,6 +293,7 @@ impl<'a> Show<'a> {
             handle,
             args,
             live_at: None,
+            up: HashSet::new(),
             next_figures: Instant::now() + Duration::from_secs(1),
         }
     }
@@ -341,19 +345,34 @@ impl<'a> Show<'a> {
         }
     }
 
+    /// The user named this source, rather than leaving the choice of a microphone to the system.
+    fn is_asked_for(&self, source: &str) -> bool {
+        let named = |audio: &str| !matches!(audio, "none" | "default");
+        let is_picture = self
+            .handle
+            .status()
+            .sources
+            .iter()
+            .any(|s| s.name == source);
+        is_picture || self.args.audio.as_deref().is_some_and(named)
+    }
+
     /// Whether an event ends the show.
-    fn verdict(&self, event: &Event) -> Option<Exit> {
+    fn verdict(&mut self, event: &Event) -> Option<Exit> {
         match &event.kind {
             EventKind::OutputFailed { rejected: true } => Some(Exit::Rejected),
             EventKind::OutputFailed { .. } => Some(Exit::Lost),
             EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),
             EventKind::ServerFailed => Some(Exit::NotOpened),
             EventKind::SourceEnded { .. } => Some(Exit::Done),
-            // a source that does not come back by itself; one that never delivered is a mistake worth ending for
-            EventKind::SourceLost { .. }
-                if event.severity == crate::engine::event::Severity::Fatal =>
-            {
-                Some(Exit::NotOpened)
+            EventKind::SourceUp { source } => {
+                self.up.insert(source.clone());
+                None
+            }
+            EventKind::SourceLost { source } => {
+                // one that never delivered is a mistake worth ending for; one that did may come back, if it can
+                let never_up = !self.up.contains(source) && self.is_asked_for(source);
+                (never_up || event.severity == Severity::Fatal).then_some(Exit::NotOpened)
             }
             _ => None,
         }

@@ -54,6 +54,8 @@ pub(super) struct Preview {
 }
 
 impl Preview {
+    /// The preview may take this part of the render thread's time: one in so many.
+    const PAUSE: u32 = 4;
     /// At most 30 pictures a second.
     const INTERVAL: Duration = Duration::from_nanos(33_333_333);
     /// Ticks are not cut to whole nanoseconds alike.
@@ -104,9 +106,10 @@ impl Preview {
         self.target.clone()
     }
 
-    /// The picture of tick `at` was submitted.
-    pub(super) fn submitted(&mut self, at: MediaTime) {
-        self.next = at + Self::INTERVAL;
+    /// The picture of tick `at` was submitted, which took `cost`. On a software adapter that shares its device with a
+    /// window it can be a whole tick: the pictures that viewers get come first, so the preview then pauses.
+    pub(super) fn submitted(&mut self, at: MediaTime, cost: Duration) {
+        self.next = at + Self::INTERVAL.max(cost * Self::PAUSE);
         if let PreviewSink::Texture(shared) = &self.sink {
             (shared.waker)();
         }

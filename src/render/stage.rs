@@ -258,7 +258,9 @@ impl Stage {
             preview: preview.clone(),
             screenshot: shot.as_ref().map(|(buffer, _)| buffer),
         };
+        let begun = self.config.clock.now();
         let rendered = self.compositor.render(&job);
+        let cost = self.config.clock.now().saturating_since(begun);
         let submitted = match rendered {
             Ok(submitted) => submitted,
             Err(error) => {
@@ -272,7 +274,7 @@ impl Stage {
         self.submit_us
             .push(i64::try_from(submitted.submit.as_micros()).unwrap_or(i64::MAX));
         if preview.is_some() {
-            self.preview.submitted(at);
+            self.preview.submitted(at, cost);
             self.preview_shows = Some(id.clone());
         }
         if let Some((buffer, callback)) = shot {
