@@ -102,7 +102,7 @@ impl<'a> Tile<'a> {
 /// Draws a tile, with `below` under its value.
 fn tile_ui(ui: &mut Ui, width: f32, tile: &Tile<'_>, below: impl FnOnce(&mut Ui)) {
     ui.allocate_ui(vec2(width, HEIGHT), |ui| {
-        surface(color::PANEL).show(ui, |ui| {
+        surface().show(ui, |ui| {
             let margin = 22.0;
             ui.set_width((width - margin).max(10.0));
             ui.set_height(HEIGHT - 18.0);

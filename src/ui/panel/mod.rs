@@ -26,7 +26,7 @@ pub use top::top_ui;
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
 use super::draft::Draft;
-use super::theme::{color, size};
+use super::theme::size;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 
@@ -40,7 +40,8 @@ fn side_widths(width: f32) -> (f32, f32) {
 /// The whole window.
 pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let (left, right) = side_widths(ui.available_width());
-    let bar = |margin: Margin| Frame::new().fill(color::PANEL).inner_margin(margin);
+    // No fills: the window is cleared to the panels' colour, and on a software adapter each filled pixel costs.
+    let bar = |margin: Margin| Frame::new().inner_margin(margin);
     let side = bar(Margin::symmetric(12, 12));
     Panel::top("top")
         .exact_size(size::TOP_BAR)
@@ -75,9 +76,7 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                 });
             });
         });
-    let middle = Frame::new()
-        .fill(color::BACKGROUND)
-        .inner_margin(Margin::same(12));
+    let middle = bar(Margin::same(12));
     CentralPanel::no_frame()
         .frame(middle)
         .show(ui, |ui| middle_ui(status, draft, commands, ui));
