@@ -30,10 +30,10 @@ use super::theme::size;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 
-/// Width of the preview in a window of `width`, before its height limits it.
+/// Widths of the left and right panel in a window of `width`.
 fn side_widths(width: f32) -> (f32, f32) {
-    // Large windows give the panels a little more, most goes to the picture.
-    let extra = ((width - 1100.0) / 6.0).clamp(0.0, 60.0);
+    // Large windows give the panels a little more, small ones a little less; most of it is the picture's.
+    let extra = ((width - 1100.0) / 5.0).clamp(-28.0, 60.0);
     (size::LEFT + extra, size::RIGHT + extra)
 }
 
