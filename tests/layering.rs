@@ -56,6 +56,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tokio", &["output", "serve", "engine", "cli"]),
     ("hyper", &["serve"]),
     ("cpal", &["capture/microphone"]),
+    ("pulseaudio", &["capture/microphone/pulse"]),
+    ("rubato", &["audio"]),
     ("x11rb", &["capture/screen"]),
     ("wgpu", &["gpu", "render", "ui"]),
     ("rml_rtmp", &["rtmp", "serve"]),

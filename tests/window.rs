@@ -18,7 +18,7 @@ use kaibo::capture::test_pattern::barcode;
 use kaibo::media::video::Resolution;
 use support::{free_port, have, wait_for};
 use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat};
+use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask, ImageFormat};
 use x11rb::rust_connection::RustConnection;
 use xvfb::Xvfb;
 
@@ -104,20 +104,28 @@ impl Window {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// The program's window: the largest one on the display (there is no window manager). Its place and size.
+    fn frame(&self) -> (u32, i16, i16, u16, u16) {
+        let tree = self
+            .connection
+            .query_tree(self.root)
+            .unwrap()
+            .reply()
+            .unwrap();
+        let frames = tree.children.iter().filter_map(|id| {
+            let g = self.connection.get_geometry(*id).ok()?.reply().ok()?;
+            Some((*id, g.x, g.y, g.width, g.height))
+        });
+        frames
+            .max_by_key(|(.., w, h)| u32::from(*w) * u32::from(*h))
+            .unwrap()
+    }
+
     /// Clicks so far from the window's right and bottom edges.
     fn click_from_corner(&self, right: i32, bottom: i32) {
-        let id = self.xdotool(&["search", "--onlyvisible", "--name", "^Kaibo$"]);
-        let geometry = self.xdotool(&["getwindowgeometry", "--shell", &id]);
-        let field = |name: &str| -> i32 {
-            let line = geometry
-                .lines()
-                .find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap().parse().unwrap()
-        };
-        let (x, y) = (
-            field("X") + field("WIDTH") - right,
-            field("Y") + field("HEIGHT") - bottom,
-        );
+        let (_, x, y, w, h) = self.frame();
+        let x = i32::from(x) + i32::from(w) - right;
+        let y = i32::from(y) + i32::from(h) - bottom;
         self.xdotool(&[
             "mousemove",
             &x.to_string(),
@@ -127,6 +135,25 @@ impl Window {
             "click",
             "1",
         ]);
+    }
+
+    /// Asks the window to close, as a window manager's button does.
+    fn close(&self) {
+        let atom = |name: &str| {
+            self.connection
+                .intern_atom(false, name.as_bytes())
+                .unwrap()
+                .reply()
+                .unwrap()
+                .atom
+        };
+        let (window, ..) = self.frame();
+        let data = [atom("WM_DELETE_WINDOW"), 0, 0, 0, 0];
+        let message = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), data);
+        self.connection
+            .send_event(false, window, EventMask::NO_EVENT, message)
+            .unwrap();
+        self.connection.flush().unwrap();
     }
 }
 
@@ -189,8 +216,7 @@ fn go_live_by_mouse_leads_to_a_playing_watch_page() {
     let gone = "const v = document.querySelector('video'); return v.readyState === 0 || v.ended || v.paused || \
         document.body.innerText.match(/not live|has ended|还没开播/i) ? true : null";
     browser.wait_for("the page notices the end", gone, SLOW);
-    let id = window.xdotool(&["search", "--onlyvisible", "--name", "^Kaibo$"]);
-    window.xdotool(&["windowclose", &id]);
+    window.close();
     wait_for("the program ends", Duration::from_secs(10), || {
         window.child.try_wait().unwrap()
     });

@@ -21,7 +21,7 @@ use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::render::preview::PreviewSink;
 use crate::render::scene::{Layer, Scene};
-use crate::rtmp::url::{StreamKey, split_address};
+use crate::rtmp::url::{RtmpUrl, StreamKey, split_address};
 use crate::settings::{Settings, file};
 
 /// Tries before a server that never answered is given up; one that had the stream is tried until stopped.
@@ -198,6 +198,7 @@ impl PushArgs {
             let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
             settings.stream.url = split.address;
             key = split.key.unwrap_or(key);
+            RtmpUrl::parse(&settings.stream.url, Some(&key)).map_err(|e| format!("--url: {e}"))?;
         }
         match settings.problems().as_slice() {
             [] => Ok((settings, key)),
@@ -342,10 +343,8 @@ impl<'a> Show<'a> {
 
     /// Whether an event ends the show.
     fn verdict(&self, event: &Event) -> Option<Exit> {
-        let never_live = self.live_at.is_none();
         match &event.kind {
             EventKind::OutputFailed { rejected: true } => Some(Exit::Rejected),
-            EventKind::OutputFailed { rejected: false } if never_live => Some(Exit::BadSettings),
             EventKind::OutputFailed { .. } => Some(Exit::Lost),
             EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),
             EventKind::ServerFailed => Some(Exit::NotOpened),

@@ -431,7 +431,7 @@ mod tests {
     fn a_full_disk_ends_the_recording_and_nothing_else() {
         let r = record();
         r.orders.send(Ok(())).unwrap();
-        pictures().take(60).for_each(|p| r.output.push(&p));
+        pictures().take(120).for_each(|p| r.output.push(&p));
         r.orders
             .send(Err(io::ErrorKind::StorageFull.into()))
             .unwrap();

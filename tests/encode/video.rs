@@ -348,7 +348,7 @@ fn wrong_settings_are_named_with_what_is_allowed() {
     check(error, "video.size", "even");
     let quiet = AudioEncoderSettings { bitrate_kbps: 8 };
     let error = open_audio(&quiet, 0).err().unwrap();
-    check(error, "audio.bitrate_kbps", "between 32 and 320");
+    check(error, "audio.encoder.bitrate_kbps", "between 32 and 320");
 }
 
 #[test]

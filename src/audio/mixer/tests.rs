@@ -25,7 +25,7 @@ impl Device {
         format: AudioFormat,
         wave: impl Fn(u64) -> f32 + 'static,
     ) -> Self {
-        let ring = crate::capture::SourceContext::RING;
+        let ring = Duration::from_millis(500);
         let (sink, tap) = audio_ring(SourceId(source), format, ring);
         mixer.add(tap).unwrap();
         Self {
