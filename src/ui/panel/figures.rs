@@ -36,7 +36,7 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
     let warn = |bad: bool| if bad { color::WARN } else { color::TEXT };
 
     let fixed = FPS_WIDTH + DROPPED_WIDTH + TIME_WIDTH + 4.0 * size::GAP;
-    let graph_width = (ui.available_width() - fixed) / 2.0;
+    let graph_width = ((ui.available_width() - fixed) / 2.0).max(40.0);
     ui.allocate_ui(vec2(ui.available_width(), HEIGHT), |ui| {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = size::GAP;
