@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kaibo::gpu::shader::{ALL, COMMON, ShaderSource};
+use kaibo::gpu::shader::{ALL, COMMON, STANDALONE, ShaderSource};
 use kaibo::gpu::texture::{PICTURE_BINDINGS, PictureBinding};
 use kaibo::render::uniform_layouts;
 use naga::{AddressSpace, ImageClass, ScalarKind, TypeInner};
@@ -40,6 +40,7 @@ fn the_table_and_the_folder_hold_the_same_files() {
     let passes = ALL.iter().map(|s| s.name.to_owned());
     let in_table: BTreeSet<String> = passes
         .chain(COMMON.iter().map(|c| c.name.to_owned()))
+        .chain(STANDALONE.iter().map(|c| c.name.to_owned()))
         .collect();
     assert_eq!(on_disk, in_table);
     let prepended: BTreeSet<&str> = ALL.iter().flat_map(|s| s.prepend).map(|c| c.name).collect();
@@ -61,7 +62,11 @@ fn every_shader_parses_and_validates() {
         let error = validator.validate(&module).err()?;
         Some(error.emit_to_string_with_path(&source.text(), source.name))
     };
-    let failures: Vec<String> = ALL.iter().filter_map(check).collect();
+    let mut failures: Vec<String> = ALL.iter().filter_map(check).collect();
+    failures.extend(STANDALONE.iter().filter_map(|source| {
+        let error = naga::front::wgsl::parse_str(source.code).err()?;
+        Some(error.emit_to_string_with_path(source.code, source.name))
+    }));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

@@ -102,6 +102,15 @@ pub static FILTER_COLOR: ShaderSource = ShaderSource {
     uniform: "ColorUniform",
 };
 
+/// Draws the preview in the window.
+pub static WINDOW_PREVIEW: CommonSource = CommonSource {
+    name: "window/preview",
+    code: wgsl!("window/preview"),
+};
+
+/// Files that stand alone: no picture pass, with bindings of their own.
+pub static STANDALONE: &[&CommonSource] = &[&WINDOW_PREVIEW];
+
 /// Every pass.
 pub static ALL: &[&ShaderSource] = &[&LAYER, &PICTURE_TO_NV12, &FILTER_COLOR];
 

@@ -30,17 +30,23 @@ pub struct PreviewTexture {
     pub generation: AtomicU32,
     /// False while the window is hidden or minimised: the renderer then does no preview work.
     pub visible: AtomicBool,
+    /// Least time between two pictures; [`INTERVAL`](Self::INTERVAL) unless set.
+    pub interval: Duration,
     /// Called after each submitted preview picture, from the render thread; must not block.
     pub waker: Box<dyn Fn() + Send + Sync>,
 }
 
 impl PreviewTexture {
+    /// At most 30 pictures a second.
+    pub const INTERVAL: Duration = Duration::from_nanos(33_333_333);
+
     /// Hidden, without a texture; `waker` is called after each submitted picture.
     pub fn new(waker: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             texture: ArcSwapOption::empty(),
             generation: AtomicU32::new(0),
             visible: AtomicBool::new(false),
+            interval: Self::INTERVAL,
             waker: Box::new(waker),
         }
     }
@@ -56,8 +62,6 @@ pub(super) struct Preview {
 impl Preview {
     /// The preview may take this part of the render thread's time: one in so many.
     const PAUSE: u32 = 4;
-    /// At most 30 pictures a second.
-    const INTERVAL: Duration = Duration::from_nanos(33_333_333);
     /// Ticks are not cut to whole nanoseconds alike.
     const SLACK: Duration = Duration::from_millis(2);
 
@@ -109,8 +113,8 @@ impl Preview {
     /// The picture of tick `at` was submitted, which took `cost`. On a software adapter that shares its device with a
     /// window it can be a whole tick: the pictures that viewers get come first, so the preview then pauses.
     pub(super) fn submitted(&mut self, at: MediaTime, cost: Duration) {
-        self.next = at + Self::INTERVAL.max(cost * Self::PAUSE);
         if let PreviewSink::Texture(shared) = &self.sink {
+            self.next = at + shared.interval.max(cost * Self::PAUSE);
             (shared.waker)();
         }
     }

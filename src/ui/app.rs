@@ -137,6 +137,7 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        tracing::trace!("paint");
         self.draft.picture = self.preview.picture();
         let status = Arc::clone(&self.status);
         let mut commands = Vec::new();

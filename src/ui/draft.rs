@@ -4,10 +4,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
-
 use super::history::History;
 use super::messages::{Message, MessageLog, Subject};
+use super::preview::Picture;
 use super::text::{Language, Text};
 use crate::capture::{AudioSpec, SourceSpec, file_spec};
 use crate::engine::command::Command;
@@ -20,15 +19,6 @@ use crate::output::OutputState;
 use crate::render::scene::Layer;
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
-
-/// The preview's texture as egui knows it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Picture {
-    /// Registered with egui's renderer.
-    pub texture: egui::TextureId,
-    /// Pixels.
-    pub size: egui::Vec2,
-}
 
 /// The window's own state. The stream key is in it as long as the window is open, and goes nowhere but into
 /// [`Command::SetKey`].

@@ -24,10 +24,9 @@ pub mod widgets;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use eframe::egui;
 use eframe::egui_wgpu::WgpuSetupCreateNew;
 
@@ -158,11 +157,15 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
     );
     let share = Arc::clone(&gpu.share);
     let pacer = Arc::new(Pacer::default());
+    let interval = if gpu.is_software() {
+        repaint::PICTURE_SOFTWARE
+    } else {
+        repaint::PICTURE
+    };
     let target = Arc::new(PreviewTexture {
-        texture: ArcSwapOption::empty(),
-        generation: AtomicU32::new(0),
         visible: AtomicBool::new(true),
-        waker: Box::new(waker(&pacer, &cc.egui_ctx, repaint::PICTURE)),
+        interval,
+        ..PreviewTexture::new(waker(&pacer, &cc.egui_ctx, interval))
     });
     let engine = Engine::start(EngineConfig {
         gpu,
@@ -187,7 +190,7 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
     Ok(App::new(AppParts {
         engine,
         draft,
-        preview: PreviewView::new(target, renderer),
+        preview: PreviewView::new(target, &renderer),
         share,
         pacer,
         settings_path: options.settings_path,

@@ -1,5 +1,6 @@
-//! When the window is painted: at most 30 times a second while the picture moves, at most 10 for figures, never while
-//! nobody can see it. Called from the render thread and the engine; only sets atomics and posts to the event loop.
+//! When the window is painted: at most 30 times a second while the picture moves (15 on a software adapter), at most
+//! 10 for figures, never while nobody can see it. Called from the render thread and the engine; only sets a few fields
+//! and posts to the event loop.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,9 @@ use parking_lot::Mutex;
 
 /// Shortest time between two paints for a moving picture: 30 a second.
 pub const PICTURE: Duration = Duration::from_micros(33_333);
+/// The same where the processor draws: 15 a second, for each paint is taken from the encoder (some 20 ms of one core at
+/// 1100x650, and about as much for the picture in it).
+pub const PICTURE_SOFTWARE: Duration = Duration::from_micros(66_667);
 /// Shortest time between two paints for new figures.
 pub const FIGURES: Duration = Duration::from_millis(100);
 

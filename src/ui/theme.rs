@@ -17,12 +17,10 @@ use egui_system_font_provider::SystemFontProvider;
 pub mod color {
     use eframe::egui::Color32;
 
-    /// Behind everything.
-    pub const BACKGROUND: Color32 = Color32::from_rgb(0x0E, 0x10, 0x14);
-    /// Side panels and bars.
-    pub const PANEL: Color32 = Color32::from_rgb(0x16, 0x19, 0x20);
-    /// Fields, tiles, lists on a panel.
-    pub const FIELD: Color32 = Color32::from_rgb(0x0F, 0x12, 0x17);
+    /// Behind everything; the window is cleared to it.
+    pub const BACKGROUND: Color32 = Color32::from_rgb(0x14, 0x17, 0x1D);
+    /// Fields.
+    pub const FIELD: Color32 = Color32::from_rgb(0x0C, 0x0E, 0x12);
     /// Buttons.
     pub const RAISED: Color32 = Color32::from_rgb(0x26, 0x2B, 0x35);
     /// Buttons under the pointer, chosen rows.
@@ -176,7 +174,7 @@ fn visuals() -> Visuals {
     let mut v = Visuals::dark();
     v.widgets.noninteractive = WidgetVisuals {
         fg_stroke: Stroke::new(1.0, color::TEXT),
-        ..widget(color::PANEL, color::LINE, color::TEXT)
+        ..widget(color::BACKGROUND, color::LINE, color::TEXT)
     };
     v.widgets.inactive = widget(color::RAISED, color::LINE, color::TEXT);
     v.widgets.hovered = widget(color::RAISED_HIGH, color::MUTED, color::TEXT);
@@ -198,8 +196,8 @@ fn visuals() -> Visuals {
     v.text_edit_bg_color = Some(color::FIELD);
     v.warn_fg_color = color::WARN;
     v.error_fg_color = color::BAD;
-    v.panel_fill = color::PANEL;
-    v.window_fill = color::PANEL;
+    v.panel_fill = color::BACKGROUND;
+    v.window_fill = color::BACKGROUND;
     v.window_stroke = Stroke::new(1.0, color::LINE);
     v.window_corner_radius = CornerRadius::same(size::ROUND_LARGE);
     v.menu_corner_radius = CornerRadius::same(size::ROUND_LARGE);
@@ -236,10 +234,10 @@ mod tests {
     fn every_text_is_readable() {
         use super::color::{
             BACKGROUND, BAD, BAD_SURFACE, FIELD, FOCUS, GOOD, MUTED, ON_AIR, ON_AIR_HIGH,
-            ON_ON_AIR, ON_PRIMARY, PANEL, PRIMARY, PRIMARY_HIGH, RAISED, RAISED_HIGH, SELECTED,
-            TEXT, WARN,
+            ON_ON_AIR, ON_PRIMARY, PRIMARY, PRIMARY_HIGH, RAISED, RAISED_HIGH, SELECTED, TEXT,
+            WARN,
         };
-        let surfaces = [BACKGROUND, PANEL, FIELD, RAISED, RAISED_HIGH];
+        let surfaces = [BACKGROUND, FIELD, RAISED, RAISED_HIGH];
         let mut pairs: Vec<(Color32, Color32)> = Vec::new();
         for surface in surfaces {
             for text in [TEXT, MUTED, BAD, WARN, GOOD, FOCUS] {

@@ -505,6 +505,20 @@ fn the_smallest_window_holds_everything() {
                 );
             }
         }
+        let names = if language == Language::English {
+            ["FPS", "Bitrate", "Send queue", "Dropped", "Time live"]
+        } else {
+            ["帧率", "码率", "发送队列", "丢帧", "直播时长"]
+        };
+        let right_panel = harness.get_by_label(words.stop).rect().left() - 12.0;
+        for name in names {
+            let mut nodes = harness.get_all_by_role_and_label(Role::Label, name);
+            let tile = nodes.find(|n| n.rect().right() < right_panel);
+            let tile = tile.unwrap_or_else(|| panic!("{name} is cut"));
+            assert!(tile.rect().height() < 20.0, "{name} is wrapped");
+        }
+        let time = harness.get_all_by_label("0:12:34").next().unwrap().rect();
+        assert!(time.right() < right_panel - 20.0, "{time:?}");
         let picture = if language == Language::English {
             "Preview"
         } else {

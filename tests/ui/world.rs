@@ -15,8 +15,9 @@ use kaibo::media::video::Resolution;
 use kaibo::output::{OutputState, OutputStats};
 use kaibo::render::RenderStats;
 use kaibo::settings::Settings;
-use kaibo::ui::draft::{Draft, Picture};
+use kaibo::ui::draft::Draft;
 use kaibo::ui::panel::window_ui;
+use kaibo::ui::preview::{Content, Picture};
 use kaibo::ui::text::Language;
 use kaibo::ui::theme;
 
@@ -246,12 +247,16 @@ pub(crate) fn window(status: Status, draft: Draft, size: [f32; 2]) -> Harness<'s
             });
             if world.status.render.fps > 0.0 {
                 world.draft.picture = Some(Picture {
-                    texture: texture.id(),
+                    content: Content::Managed(texture.id()),
                     size: egui::vec2(1280.0, 720.0),
                 });
             }
             // The harness puts a margin around; the window has none.
             let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            // The window is cleared to this.
+            let screen = ui.ctx().content_rect();
+            ui.painter()
+                .rect_filled(screen.expand(1.0), 0.0, theme::color::BACKGROUND);
             ui.scope_builder(whole, |ui| {
                 window_ui(&world.status, &mut world.draft, &mut world.commands, ui);
             });

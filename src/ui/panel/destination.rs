@@ -72,7 +72,7 @@ fn key_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
 fn watch_ui(url: &str, draft: &Draft, ui: &mut Ui) {
     let t = draft.text();
     ui.add_space(size::GAP_SMALL);
-    surface(color::FIELD).show(ui, |ui| {
+    surface().show(ui, |ui| {
         ui.set_width(ui.available_width());
         label_ui(ui, t.watch);
         ui.add(

@@ -1,6 +1,6 @@
 //! Live figures by the names streamers know, with graphs of the last minute.
 
-use eframe::egui::{Color32, RichText, Ui, vec2};
+use eframe::egui::{Color32, Margin, RichText, TextWrapMode, Ui, vec2};
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
@@ -11,6 +11,11 @@ use crate::ui::widgets::{graph, label_ui, surface};
 
 /// Height of the strip of figures.
 pub(super) const HEIGHT: f32 = 92.0;
+
+/// Widths of the tiles without a graph: their widest value ("10:00:00") with margins.
+const FPS_WIDTH: f32 = 56.0;
+const DROPPED_WIDTH: f32 = 78.0;
+const TIME_WIDTH: f32 = 108.0;
 
 /// Queues above this are late enough to notice (milliseconds); drops follow soon.
 const QUEUE_LATE_MS: u32 = 700;
@@ -30,20 +35,21 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
     };
     let warn = |bad: bool| if bad { color::WARN } else { color::TEXT };
 
-    let unit = (ui.available_width() - 4.0 * size::GAP) / 12.0;
+    let fixed = FPS_WIDTH + DROPPED_WIDTH + TIME_WIDTH + 4.0 * size::GAP;
+    let graph_width = ((ui.available_width() - fixed) / 2.0).max(40.0);
     ui.allocate_ui(vec2(ui.available_width(), HEIGHT), |ui| {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = size::GAP;
             let value = format!("{fps:.0}");
             tile_ui(
                 ui,
-                unit * 1.7,
+                FPS_WIDTH,
                 &Tile::of(t.fps, &value, "", warn(slow)),
                 |_| {},
             );
             let value = text(stream.map(|s| s.kbps.to_string()));
             let bitrate = Tile::of(t.bitrate, &value, "kbit/s", color::TEXT);
-            tile_ui(ui, unit * 3.3, &bitrate, |ui| {
+            tile_ui(ui, graph_width, &bitrate, |ui| {
                 let points = draft.history.points(|s| s.kbps);
                 let name = format!("{}, {}", t.bitrate, t.last_minute);
                 let scale = draft.settings.encoder.bitrate_kbps * 5 / 4;
@@ -52,7 +58,7 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
             let value = text(stream.map(|s| s.queued_ms.to_string()));
             tile_ui(
                 ui,
-                unit * 3.3,
+                graph_width,
                 &Tile::of(t.queue, &value, "ms", warn(late)),
                 |ui| {
                     let points = draft.history.points(|s| s.queued_ms);
@@ -64,15 +70,14 @@ pub fn figures_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
             let value = text(stream.map(|s| s.dropped.to_string()));
             tile_ui(
                 ui,
-                unit * 1.7,
+                DROPPED_WIDTH,
                 &Tile::of(t.dropped, &value, "", warn(dropping)),
                 |_| {},
             );
             let value = text(live);
-            let rest = ui.available_width();
             tile_ui(
                 ui,
-                rest,
+                TIME_WIDTH,
                 &Tile::of(t.time_live, &value, "", color::TEXT),
                 |_| {},
             );
@@ -102,23 +107,26 @@ impl<'a> Tile<'a> {
 /// Draws a tile, with `below` under its value.
 fn tile_ui(ui: &mut Ui, width: f32, tile: &Tile<'_>, below: impl FnOnce(&mut Ui)) {
     ui.allocate_ui(vec2(width, HEIGHT), |ui| {
-        surface(color::PANEL).show(ui, |ui| {
-            let margin = 22.0;
-            ui.set_width((width - margin).max(10.0));
-            ui.set_height(HEIGHT - 18.0);
-            ui.vertical(|ui| {
-                ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
-                label_ui(ui, tile.name);
-                ui.horizontal(|ui| {
-                    ui.set_height(24.0);
-                    let value = RichText::new(tile.value).font(strong(18.0));
-                    ui.label(value.color(tile.color));
-                    if !tile.unit.is_empty() {
-                        label_ui(ui, tile.unit);
-                    }
+        surface()
+            .inner_margin(Margin::symmetric(9, 8))
+            .show(ui, |ui| {
+                let margin = 20.0; // with the outline
+                ui.set_width((width - margin).max(10.0));
+                ui.set_height(HEIGHT - 18.0);
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                    ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
+                    label_ui(ui, tile.name);
+                    ui.horizontal(|ui| {
+                        ui.set_height(24.0);
+                        let value = RichText::new(tile.value).font(strong(18.0));
+                        ui.label(value.color(tile.color));
+                        if !tile.unit.is_empty() {
+                            label_ui(ui, tile.unit);
+                        }
+                    });
+                    below(ui);
                 });
-                below(ui);
             });
-        });
     });
 }

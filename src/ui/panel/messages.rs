@@ -53,7 +53,7 @@ pub fn failure_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: 
 /// The list.
 pub fn messages_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
-    surface(color::PANEL).show(ui, |ui| {
+    surface().show(ui, |ui| {
         ui.set_min_size(ui.available_size());
         section_ui(ui, t.messages);
         if draft.messages.iter().next().is_none() {

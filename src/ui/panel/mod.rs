@@ -26,21 +26,22 @@ pub use top::top_ui;
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
 use super::draft::Draft;
-use super::theme::{color, size};
+use super::theme::size;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 
-/// Width of the preview in a window of `width`, before its height limits it.
+/// Widths of the left and right panel in a window of `width`.
 fn side_widths(width: f32) -> (f32, f32) {
-    // Large windows give the panels a little more, most goes to the picture.
-    let extra = ((width - 1100.0) / 6.0).clamp(0.0, 60.0);
+    // Large windows give the panels a little more, small ones a little less; most of it is the picture's.
+    let extra = ((width - 1100.0) / 5.0).clamp(-28.0, 60.0);
     (size::LEFT + extra, size::RIGHT + extra)
 }
 
 /// The whole window.
 pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let (left, right) = side_widths(ui.available_width());
-    let bar = |margin: Margin| Frame::new().fill(color::PANEL).inner_margin(margin);
+    // No fills: the window is cleared to the panels' colour, and on a software adapter each filled pixel costs.
+    let bar = |margin: Margin| Frame::new().inner_margin(margin);
     let side = bar(Margin::symmetric(12, 12));
     Panel::top("top")
         .exact_size(size::TOP_BAR)
@@ -75,9 +76,7 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                 });
             });
         });
-    let middle = Frame::new()
-        .fill(color::BACKGROUND)
-        .inner_margin(Margin::same(12));
+    let middle = bar(Margin::same(12));
     CentralPanel::no_frame()
         .frame(middle)
         .show(ui, |ui| middle_ui(status, draft, commands, ui));

@@ -1,9 +1,6 @@
 //! The large preview of what viewers see.
 
-use eframe::egui::{
-    self, Align2, CornerRadius, Image, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    load::SizedTexture,
-};
+use eframe::egui::{self, Align2, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
@@ -19,27 +16,21 @@ pub fn picture_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
     let resolution = draft.settings.video.size;
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^24")]
     let nominal = egui::vec2(resolution.width as f32, resolution.height as f32);
-    let picture = draft.picture;
-    let frame = letterbox(area, picture.map_or(nominal, |p| p.size));
-    let round = CornerRadius::same(size::ROUND);
-    ui.painter().rect_filled(frame, round, egui::Color32::BLACK);
-    match picture {
-        Some(picture) => {
-            let texture = SizedTexture::new(picture.texture, picture.size);
-            Image::from_texture(texture)
-                .corner_radius(round)
-                .paint_at(ui, frame);
-        }
-        None => {
-            let text = t.preview_starting;
-            ui.painter().text(
-                frame.center(),
-                Align2::CENTER_CENTER,
-                text,
-                body(14.0),
-                color::MUTED,
-            );
-        }
+    let size = draft.picture.as_ref().map_or(nominal, |p| p.size);
+    let frame = letterbox(area, size);
+    if let Some(picture) = &draft.picture {
+        picture.paint(ui.painter(), frame);
+    } else {
+        let painter = ui.painter();
+        painter.rect_filled(frame, 0.0, egui::Color32::BLACK);
+        let text = t.preview_starting;
+        painter.text(
+            frame.center(),
+            Align2::CENTER_CENTER,
+            text,
+            body(14.0),
+            color::MUTED,
+        );
     }
     let border = match status.engine {
         EngineState::Live { .. } => Some(Stroke::new(3.0, color::ON_AIR)),
@@ -48,7 +39,7 @@ pub fn picture_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
     };
     if let Some(border) = border {
         ui.painter()
-            .rect_stroke(frame, round, border, StrokeKind::Outside);
+            .rect_stroke(frame, 2.0, border, StrokeKind::Outside);
     }
     drop_ui(draft, commands, frame, ui);
 }

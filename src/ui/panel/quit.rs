@@ -19,7 +19,7 @@ pub fn quit_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &Ui
         (t.quit_recording_title, t.quit_recording_text)
     };
     let frame = Frame::new()
-        .fill(color::PANEL)
+        .fill(color::BACKGROUND)
         .stroke(Stroke::new(1.0, color::LINE))
         .corner_radius(size::ROUND_LARGE)
         .inner_margin(Margin::same(18));

@@ -62,10 +62,9 @@ pub fn colored_hint_ui(ui: &mut Ui, text: &str, text_color: Color32) {
     ui.add(egui::Label::new(RichText::new(text).small().color(text_color)).wrap());
 }
 
-/// A surface that sets its contents apart from the panel.
-pub fn surface(fill: Color32) -> Frame {
+/// An outline that sets its contents apart. Not filled, as nothing large is: software adapters pay for each pixel.
+pub fn surface() -> Frame {
     Frame::new()
-        .fill(fill)
         .stroke(Stroke::new(1.0, color::LINE))
         .corner_radius(size::ROUND_LARGE)
         .inner_margin(Margin::symmetric(10, 8))
