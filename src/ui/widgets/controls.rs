@@ -163,16 +163,7 @@ pub fn wide_button(ui: &mut Ui, kind: WideButton, text: &str, note: Option<&str>
         None => rect.center().x - content / 2.0,
     };
     let center = pos2(x + mark_size / 2.0, rect.center().y);
-    match mark {
-        Mark::None => {}
-        Mark::Dot(c) => {
-            painter.circle_filled(center, mark_size / 2.0, c);
-        }
-        Mark::Square(c) => {
-            let square = Rect::from_center_size(center, vec2(mark_size, mark_size));
-            painter.rect_filled(square, 2.0, c);
-        }
-    }
+    paint_mark(painter, mark, center, mark_size);
     if !matches!(mark, Mark::None) {
         x += mark_size + gap;
     }
@@ -190,6 +181,18 @@ pub fn wide_button(ui: &mut Ui, kind: WideButton, text: &str, note: Option<&str>
         painter.rect_stroke(rect.expand(2.0), round, ring, StrokeKind::Outside);
     }
     response
+}
+
+fn paint_mark(painter: &egui::Painter, mark: Mark, center: egui::Pos2, side: f32) {
+    match mark {
+        Mark::None => {}
+        Mark::Dot(c) => {
+            painter.circle_filled(center, side / 2.0, c);
+        }
+        Mark::Square(c) => {
+            painter.rect_filled(Rect::from_center_size(center, vec2(side, side)), 2.0, c);
+        }
+    }
 }
 
 /// Shows a secret as long as it is held, by mouse or by the space bar. Returns whether it is held.
