@@ -4,6 +4,7 @@
 //! printed reason otherwise.
 #![cfg(all(target_os = "linux", feature = "screen-x11"))]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 #[path = "support/xvfb.rs"]
 mod xvfb;

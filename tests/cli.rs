@@ -1,5 +1,7 @@
 //! The program itself, without a window: real arguments, real servers, real signals, exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 #[path = "cli/lip_sync.rs"]

@@ -1,5 +1,7 @@
 //! The engine through its handle: live on the built-in server, changes while recording, refusals, servers that hang.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 use std::net::TcpListener;

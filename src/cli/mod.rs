@@ -1,4 +1,4 @@
-//! The command line: arguments into [`Settings`], and one file per subcommand. Uses the same engine handle as the
+//! The command line: arguments into [`Settings`](crate::settings::Settings), and one file per subcommand. Uses the same engine handle as the
 //! window and nothing else.
 
 mod check;

@@ -1,7 +1,7 @@
 //! The engine: owns the stages, takes [`Command`]s, publishes [`Status`] and [`Event`]s. Window and command line hold
 //! an [`EngineHandle`] and nothing else.
 //!
-//! One thread (`engine`) runs the [`controller`]: it waits for commands, notices from the stages, and a 100 ms timer,
+//! One thread (`engine`) runs the controller: it waits for commands, notices from the stages, and a 100 ms timer,
 //! and is the only place that starts, stops or rebuilds a stage.
 
 mod broadcast;

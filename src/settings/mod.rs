@@ -1,4 +1,4 @@
-//! Settings: what the show is. Serde/TOML, validation by field, defaults; [`file`] keeps them on disk, [`diff`] tells
+//! Settings: what the show is. Serde/TOML, validation by field, defaults; [`mod@file`] keeps them on disk, [`diff`] tells
 //! what a change takes.
 //!
 //! The stream key is not in it: [`crate::engine::command::Command::SetKey`] carries it, and it stays in memory.

@@ -1,7 +1,7 @@
 //! The window (feature `gui`). In: the engine's [`Status`], its events, the preview texture. Out: [`Command`]s. Runs on
 //! the main thread; holds an [`EngineHandle`](crate::engine::EngineHandle) and nothing else of the engine.
 //!
-//! [`run`] opens it. [`panel`] draws it out of a status and a [`Draft`](draft::Draft), so that tests drive it without
+//! [`run`] opens it. [`panel`] draws it out of a status and a [`Draft`], so that tests drive it without
 //! an engine. [`text`] holds every word in both languages, [`theme`] every colour and size.
 //!
 //! [`Command`]: crate::engine::command::Command
