@@ -20,8 +20,10 @@ use crate::stage::{StageHandle, StartError, StopFlag, spawn};
 
 /// Blocks that are overdue by more than this are left out: the program was stopped meanwhile.
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// How long the thread may take to answer: it opens codecs, and wakes every 21 ms.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the engine waits for the encoder to open: it is milliseconds unless the stage is stuck.
+const OPEN_WITHIN: Duration = Duration::from_secs(2);
+/// And for it to close: a stop must not wait for a stuck stage.
+const CLOSE_WITHIN: Duration = Duration::from_millis(400);
 
 /// What the engine asks for.
 struct SetEncoder {
@@ -115,7 +117,11 @@ impl Running {
             reason: reason.to_owned(),
         };
         let (reply, answer) = bounded(1);
-        let deadline = Instant::now() + ANSWER_WITHIN;
+        let within = match settings {
+            Some(_) => OPEN_WITHIN,
+            None => CLOSE_WITHIN,
+        };
+        let deadline = Instant::now() + within;
         self.commands
             .send_deadline(SetEncoder { settings, reply }, deadline)
             .map_err(|_timeout| gone("it does not answer"))?;

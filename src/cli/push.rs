@@ -199,9 +199,12 @@ impl PushArgs {
             let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
             settings.stream.url = split.address;
             key = split.key.unwrap_or(key);
+        }
+        let problems = settings.problems();
+        if problems.is_empty() && !settings.stream.url.trim().is_empty() {
             RtmpUrl::parse(&settings.stream.url, Some(&key)).map_err(|e| format!("--url: {e}"))?;
         }
-        match settings.problems().as_slice() {
+        match problems.as_slice() {
             [] => Ok((settings, key)),
             problems => Err(problems
                 .iter()
@@ -260,7 +263,9 @@ pub(super) fn run(args: PushArgs) -> Exit {
     };
     let mut show = Show::new(engine.handle().clone(), &args);
     let exit = match show.begin(key) {
-        Ok(()) => block_on(show.watch(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened)),
+        Ok(()) => {
+            block_on(show.outcome(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened))
+        }
         Err(e) => fail(&e.to_string(), Exit::NotOpened),
     };
     if let Err(left) = engine.shutdown() {
@@ -276,6 +281,10 @@ struct Show<'a> {
     live_at: Option<Instant>,
     /// Sources that have delivered.
     up: HashSet<String>,
+    /// A recording was begun.
+    recorded: bool,
+    /// Something asked for was not done to its end.
+    spoiled: bool,
     next_figures: Instant,
 }
 
@@ -294,6 +303,8 @@ impl<'a> Show<'a> {
             args,
             live_at: None,
             up: HashSet::new(),
+            recorded: false,
+            spoiled: false,
             next_figures: Instant::now() + Duration::from_secs(1),
         }
     }
@@ -304,6 +315,13 @@ impl<'a> Show<'a> {
         match &self.args.record {
             Some(path) => self.handle.send(Command::StartRecording(path.clone())),
             None => Ok(()),
+        }
+    }
+
+    async fn outcome(&mut self, news: &Notify) -> Exit {
+        match self.watch(news).await {
+            Exit::Done if self.spoiled => Exit::NotOpened,
+            exit => exit,
         }
     }
 
@@ -365,6 +383,16 @@ impl<'a> Show<'a> {
             EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),
             EventKind::ServerFailed => Some(Exit::NotOpened),
             EventKind::SourceEnded { .. } => Some(Exit::Done),
+            EventKind::RecordingStarted => {
+                self.recorded = true;
+                None
+            }
+            // asked for and not possible: say so at once; lost on the way: the stream goes on, the exit code tells
+            EventKind::RecordingFailed if !self.recorded => Some(Exit::NotOpened),
+            EventKind::RecordingFailed => {
+                self.spoiled = true;
+                None
+            }
             EventKind::SourceUp { source } => {
                 self.up.insert(source.clone());
                 None

@@ -17,7 +17,7 @@ use crate::media::packet::{Bitrate, PacketBus, PacketSink};
 use crate::media::time::MediaClock;
 use crate::media::video::VideoFrame;
 use crate::output::{
-    self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputStats,
+    self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
 use crate::settings::Settings;
 
@@ -56,10 +56,28 @@ pub(super) struct Broadcast {
     control: Arc<EncoderControl>,
     frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     encoder: Option<VideoEncodeStage>,
+    /// Number of the running (or last) video encoder; word from another one is old.
+    encoder_id: u32,
+    sound_on: bool,
     next_id: u32,
     pub(super) stream: Option<Attached>,
     pub(super) recording: Option<Attached>,
-    ending: Vec<(Attached, Instant)>,
+    ending: Vec<Ending>,
+}
+
+/// An output that says goodbye.
+struct Ending {
+    attached: Attached,
+    deadline: Instant,
+    told: bool,
+}
+
+/// An output that has ended.
+pub(super) struct Ended {
+    pub(super) purpose: Purpose,
+    pub(super) stats: OutputStats,
+    /// The user knows already why.
+    pub(super) told: bool,
 }
 
 /// Why the show did not go on.
@@ -88,6 +106,8 @@ impl Broadcast {
             control: Arc::default(),
             frames,
             encoder: None,
+            encoder_id: 0,
+            sound_on: false,
             next_id: 0,
             stream: None,
             recording: None,
@@ -166,6 +186,7 @@ impl Broadcast {
         }
         self.start_video_encoder(settings)?;
         audio.set_encoder(Some(settings.audio.encoder.clone()))?;
+        self.sound_on = true;
         Ok(())
     }
 
@@ -174,7 +195,10 @@ impl Broadcast {
             .set_bitrate(Bitrate::from_kbps(settings.encoder.bitrate_kbps));
         let (tx, rx) = bounded(ENCODER_QUEUE);
         let notices = self.notices.clone();
-        let listener: EncoderListener = Arc::new(move |event| notices.send(Notice::Encoder(event)));
+        self.encoder_id += 1;
+        let id = self.encoder_id;
+        let listener: EncoderListener =
+            Arc::new(move |event| notices.send(Notice::Encoder(id, event)));
         let stage = VideoEncodeStage::start(VideoEncodeConfig {
             settings: settings.encoder.clone(),
             format: VideoFormat {
@@ -205,13 +229,23 @@ impl Broadcast {
         ended
     }
 
-    /// Closes and opens the video encoder while outputs go on. They see the new parameters in the next packet.
-    pub(super) fn restart_video_encoder(&mut self, settings: &Settings) -> Result<(), EncodeError> {
-        if self.encoder.is_none() {
-            return Ok(());
+    /// Closes the video encoder while outputs go on; true if there was one, and [`Self::resume_video`] must follow.
+    pub(super) fn pause_video(&mut self) -> bool {
+        let was_on = self.encoder.is_some();
+        if was_on && !self.stop_video_encoder() {
+            tracing::warn!("the old encoder was left behind");
         }
-        self.stop_video_encoder();
+        was_on
+    }
+
+    /// Opens a video encoder again. Outputs see the new parameters in the next packet.
+    pub(super) fn resume_video(&mut self, settings: &Settings) -> Result<(), EncodeError> {
         self.start_video_encoder(settings)
+    }
+
+    /// Number of the running video encoder.
+    pub(super) const fn encoder_id(&self) -> u32 {
+        self.encoder_id
     }
 
     /// Whether anything is on.
@@ -219,49 +253,59 @@ impl Broadcast {
         self.stream.is_some() || self.recording.is_some()
     }
 
-    /// Ends the stream; encoders end too when nothing records.
-    pub(super) fn stop_stream(&mut self, audio: &AudioStage) {
+    /// Ends the stream; encoders end too when nothing records. `told`: the user knows already why.
+    pub(super) fn stop_stream(&mut self, audio: &AudioStage, told: bool) {
         if let Some(attached) = self.stream.take() {
-            self.end(attached, audio);
+            self.end(attached, audio, told);
         }
     }
 
-    /// Ends the recording; encoders end too when nothing is streamed.
-    pub(super) fn stop_recording(&mut self, audio: &AudioStage) {
+    /// Ends the recording; encoders end too when nothing is streamed. `told`: the user knows already why.
+    pub(super) fn stop_recording(&mut self, audio: &AudioStage, told: bool) {
         if let Some(attached) = self.recording.take() {
-            self.end(attached, audio);
+            self.end(attached, audio, told);
         }
     }
 
-    fn end(&mut self, attached: Attached, audio: &AudioStage) {
+    fn end(&mut self, attached: Attached, audio: &AudioStage, told: bool) {
         if !self.is_on() {
             self.stop_encoders(audio); // first, so that the last pictures still go out
         }
         self.bus.detach(&attached.sink);
         attached.output.request_stop();
-        self.ending
-            .push((attached, Instant::now() + super::Engine::SHUTDOWN));
+        let deadline = Instant::now() + super::Engine::SHUTDOWN;
+        self.ending.push(Ending {
+            attached,
+            deadline,
+            told,
+        });
     }
 
     fn stop_encoders(&mut self, audio: &AudioStage) -> bool {
         let ended = self.stop_video_encoder();
-        if let Err(error) = audio.set_encoder(None) {
+        if std::mem::take(&mut self.sound_on)
+            && let Err(error) = audio.set_encoder(None)
+        {
             tracing::warn!(%error, "sound encoder did not close properly");
         }
         ended
     }
 
-    /// Looks after outputs that are saying goodbye; returns the figures of those that have ended since the last call.
-    pub(super) fn poll_ending(&mut self) -> Vec<(Purpose, OutputStats)> {
+    /// Looks after outputs that are saying goodbye, without waiting; returns those that have ended since the last call.
+    /// One that is past its deadline is cut.
+    pub(super) fn poll_ending(&mut self) -> Vec<Ended> {
         let now = Instant::now();
-        let (ended, ending) = std::mem::take(&mut self.ending)
-            .into_iter()
-            .partition(|(attached, deadline)| attached.output.join_until(now) || *deadline <= now);
-        self.ending = ending;
-        let ended: Vec<(Attached, Instant)> = ended;
+        let over = |e: &mut Ending| {
+            let output = &e.attached.output;
+            output.has_ended() || (e.deadline <= now && !output.join_until(now))
+        };
+        let ended = self.ending.extract_if(.., over);
         ended
-            .into_iter()
-            .map(|(attached, _)| (attached.purpose, attached.stats()))
+            .map(|Ending { attached, told, .. }| Ended {
+                purpose: attached.purpose,
+                stats: attached.stats(),
+                told,
+            })
             .collect()
     }
 
@@ -269,7 +313,7 @@ impl Broadcast {
     pub(super) fn stream_is_ending(&self) -> bool {
         self.ending
             .iter()
-            .any(|(attached, _)| attached.purpose == Purpose::Stream)
+            .any(|e| e.attached.purpose == Purpose::Stream)
     }
 
     /// Ends everything by `deadline`; names what did not.
@@ -278,11 +322,15 @@ impl Broadcast {
         if !self.stop_encoders(audio) {
             left.push("venc".to_owned());
         }
-        self.stop_stream(audio);
-        self.stop_recording(audio);
-        for (attached, _) in self.ending.drain(..) {
+        self.stop_stream(audio, false);
+        self.stop_recording(audio, false);
+        for Ending { attached, told, .. } in self.ending.drain(..) {
             if !attached.output.join_until(deadline) {
                 left.push(attached.stats().target);
+            } else if let OutputState::Failed { message } = attached.stats().state
+                && !told
+            {
+                tracing::error!(message);
             }
         }
         left

@@ -19,8 +19,8 @@ pub(super) enum Notice {
     Source(SourceId, SourceEvent),
     /// From an output; the number tells a running one from one that was replaced.
     Output(u32, OutputEvent),
-    /// From the encoder's thread.
-    Encoder(EncoderEvent),
+    /// From the thread of the video encoder with this number.
+    Encoder(u32, EncoderEvent),
     /// A stage of ours ended without being asked to.
     Exited(&'static str, StageExit),
     /// Devices were listed.

@@ -286,6 +286,10 @@ impl Output for FileOutput {
         self.shared.queue.wake();
     }
 
+    fn has_ended(&self) -> bool {
+        self.shared.ended.is_closed()
+    }
+
     fn join_until(&self, deadline: Instant) -> bool {
         self.request_stop();
         let ended = self.shared.ended.wait_until(deadline);

@@ -18,6 +18,11 @@ impl Latch {
         self.changed.notify_all();
     }
 
+    /// Whether [`Self::close`] was called.
+    pub(super) fn is_closed(&self) -> bool {
+        *self.closed.lock()
+    }
+
     /// Waits for [`Self::close`]; false when `deadline` came first.
     pub(super) fn wait_until(&self, deadline: Instant) -> bool {
         let mut closed = self.closed.lock();

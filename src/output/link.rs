@@ -15,6 +15,13 @@ use crate::flv::tag::FlvTag;
 use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
 use crate::rtmp::url::RtmpUrl;
 
+/// Sent bytes kept at most before the buffer is moved up.
+const COMPACT: usize = 64 * 1024;
+/// Most bytes that may wait for the socket: a keyframe and what is topped up, with much room. Answers to a server that
+/// asks without reading would grow without an end.
+const MAX_PENDING: usize = 8 * 1024 * 1024;
+/// Full reads in a row before others get their turn.
+const READS: usize = 16;
 /// Read at once. Servers say little.
 const READ: usize = 8 << 10;
 /// Time for the last bytes of a stream that ends, congestion or not.
@@ -278,6 +285,10 @@ impl Link {
         if self.pending() == 0 {
             self.out.clear();
             self.sent = 0;
+        } else if self.sent >= COMPACT {
+            // a link that never quite catches up must not keep all that was ever sent
+            self.out.drain(..self.sent);
+            self.sent = 0;
         }
         Ok(sum)
     }
@@ -297,7 +308,12 @@ impl Link {
     /// Reads what is there; the session's answers are then pending, its events are in [`Self::take_events`]. The end
     /// of the stream is an error of kind `UnexpectedEof`.
     pub(super) fn receive(&mut self) -> Result<(), ReceiveError> {
-        loop {
+        if self.pending() > MAX_PENDING {
+            let flood = "the server asks more than it reads";
+            return Err(ReceiveError::Io(io::Error::other(flood)));
+        }
+        // a server that never stops talking gets its turn, not the whole thread
+        for _ in 0..READS {
             let n = match self.stream.try_read(&mut self.inbox) {
                 Ok(0) => {
                     return Err(ReceiveError::Io(io::Error::new(
@@ -318,6 +334,7 @@ impl Link {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// What the server said since the last call.

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-/// Largest message taken in: no server has more to say to a publisher.
+/// Largest message a publisher takes in: no server has more to say to it.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
 /// Most chunk streams a peer may use; real servers use a handful.
 const MAX_STREAMS: usize = 64;
-/// Most bytes of unfinished messages on all chunk streams together.
-const MAX_UNFINISHED: usize = 4 * MAX_MESSAGE;
+/// Unfinished messages on all chunk streams together may hold so many times the largest message.
+const UNFINISHED: usize = 4;
 /// Chunk payload size before anybody says otherwise (5.4.1).
 const INITIAL_CHUNK_SIZE: usize = 128;
 /// A timestamp field of this value means that 32 bits follow behind the header (5.3.1.3).
@@ -70,6 +70,7 @@ pub struct Dechunker {
     chunk_size: usize,
     streams: BTreeMap<u32, ChunkStream>,
     unfinished: usize,
+    max_message: usize,
 }
 
 /// What headers of one chunk stream lean on, and its message so far.
@@ -101,7 +102,13 @@ impl Default for Dechunker {
 impl Dechunker {
     /// At the start of a connection, behind the handshake.
     pub fn new() -> Self {
+        Self::with_limit(MAX_MESSAGE)
+    }
+
+    /// As [`new`](Self::new), for a peer that may send messages of up to `max_message` bytes (a server takes pictures).
+    pub fn with_limit(max_message: usize) -> Self {
         Self {
+            max_message,
             input: BytesMut::new(),
             chunk_size: INITIAL_CHUNK_SIZE,
             streams: BTreeMap::new(),
@@ -149,7 +156,7 @@ impl Dechunker {
         let Some(header) = message_header(&self.input, format, before, open, &mut at) else {
             return Ok(Chunk::Incomplete);
         };
-        if header.length as usize > MAX_MESSAGE {
+        if header.length as usize > self.max_message {
             return Err(ChunkError::MessageTooLarge(header.length));
         }
         // A full header inside a message should not be; rml_rtmp's forced headers do that. If it says the same it
@@ -184,7 +191,7 @@ impl Dechunker {
         stream.open = !whole;
         if !whole {
             self.unfinished += wanted;
-            if self.unfinished > MAX_UNFINISHED {
+            if self.unfinished > UNFINISHED * self.max_message {
                 return Err(ChunkError::TooMany);
             }
             stream.partial.extend_from_slice(&payload);

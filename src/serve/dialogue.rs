@@ -18,6 +18,8 @@ use crate::flv::amf0::Amf0Reader;
 use crate::flv::tag::{FlvTag, TagKind};
 use crate::rtmp::chunk::{ChunkError, Dechunker, Message};
 
+/// Largest message a publisher may send: a keyframe of a second's bits at 100 Mbit/s, the most that settings allow.
+const MAX_PICTURE: usize = 12 << 20;
 /// Longest command taken; connect objects of real clients are under 1 KiB.
 const COMMAND_BYTES: usize = 16 * 1024;
 /// Commands a connection may send in all: each may make `ServerSession` remember something.
@@ -116,7 +118,7 @@ impl Dialogue {
         config.send_on_bw_done_message_on_start = false;
         let (session, first) = ServerSession::new(config)?;
         let mut dialogue = Self {
-            inbound: Dechunker::new(),
+            inbound: Dechunker::with_limit(MAX_PICTURE),
             session,
             to_session: ChunkSerializer::new(),
             from_session: Dechunker::new(),

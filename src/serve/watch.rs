@@ -4,7 +4,7 @@
 //! foreign origins and, on loopback, foreign host names are refused (DNS rebinding).
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -207,8 +207,11 @@ fn check_origin(uri: &Uri, headers: &HeaderMap, local: IpAddr) -> Result<(), &'s
         return Err("the request names no host");
     };
     // A name that an attacker's DNS server points at 127.0.0.1 arrives here under that name.
-    if local.is_loopback() && !is_loopback_host(host) {
-        return Err("this server answers to 127.0.0.1 and localhost only");
+    // On other addresses only numbers are answered to, which no DNS server can point elsewhere.
+    match host_address(host) {
+        Some(ip) if ip.is_loopback() || !local.is_loopback() => {}
+        Some(_) => return Err("this server answers to 127.0.0.1 and localhost only"),
+        None => return Err("this server answers to its IP address and to localhost only"),
     }
     if let Some(origin) = headers.get(header::ORIGIN)
         && origin.as_bytes() != format!("http://{host}").as_bytes()
@@ -224,25 +227,24 @@ fn check_origin(uri: &Uri, headers: &HeaderMap, local: IpAddr) -> Result<(), &'s
     }
 }
 
-fn is_loopback_host(host: &str) -> bool {
+/// The address a Host field gives as a number, with "localhost" as 127.0.0.1; `None` for other names.
+fn host_address(host: &str) -> Option<IpAddr> {
     let name = match host.rsplit_once(':') {
         // "[::1]" without a port has colons too.
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
     if name.eq_ignore_ascii_case("localhost") {
-        return true;
+        return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     name.trim_start_matches('[')
         .trim_end_matches(']')
-        .parse::<IpAddr>()
-        .is_ok_and(|ip| ip.is_loopback())
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     fn verdict(local: Ipv4Addr, fields: &[(&'static str, &'static str)]) -> bool {
@@ -288,7 +290,11 @@ mod tests {
             ]
         ));
         let everywhere = Ipv4Addr::UNSPECIFIED;
-        assert!(verdict(everywhere, &[("host", "studio.local:8935")]));
+        assert!(verdict(everywhere, &[("host", "192.168.1.7:8935")]));
+        assert!(
+            !verdict(everywhere, &[("host", "evil.example:8935")]),
+            "a name may be pointed anywhere"
+        );
         assert!(!verdict(
             everywhere,
             &[

@@ -102,10 +102,7 @@ pub fn save(settings: &Settings, path: &Path) -> Result<(), FileError> {
     };
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(dir).map_err(failed)?;
-    if matches!(
-        load(path),
-        Err(FileError::Syntax { .. } | FileError::Fields { .. })
-    ) {
+    if load(path).is_err() {
         std::fs::rename(path, unused_name(path)).map_err(failed)?;
     }
     let text = toml::to_string_pretty(settings).map_err(|e| failed(std::io::Error::other(e)))?;
@@ -175,6 +172,10 @@ mod tests {
             (
                 "[stream]\nurl = \"http://x/y\"",
                 vec!["stream.url", "rtmp://"],
+            ),
+            (
+                "[stream]\nurl = \"rtmp://x/app/abc\"",
+                vec!["stream.url", "KAIBO_KEY"],
             ),
             (
                 "[[scene.layer]]\nsource = { kind = \"test\" }\nopacity = 3.0",

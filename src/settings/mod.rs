@@ -13,7 +13,7 @@ use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 
 /// The show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,16 +128,25 @@ impl Settings {
             }
         }
         check_range(&mut out, "audio.gain_db", audio.gain_db, -60.0, 20.0);
-        if !stream.url.trim().is_empty()
-            && let Err(e) = RtmpUrl::parse(&stream.url, Some(&StreamKey::new("key")))
-        {
-            out.push(FieldError::new("stream.url", e.to_string()));
+        if !stream.url.trim().is_empty() {
+            out.extend(check_address(&stream.url));
         }
         for (i, layer) in scene.layers.iter().enumerate() {
             check_layer(&mut out, i, layer);
         }
         out
     }
+}
+
+fn check_address(url: &str) -> Option<FieldError> {
+    let reason = match (split_address(url), RtmpUrl::parse(url, Some(&StreamKey::new("key")))) {
+        (Err(e), _) | (_, Err(e)) => e.to_string(),
+        (Ok(SplitAddress { key: Some(_), .. }), _) => "the last part is taken for a stream key, which settings do not \
+            hold: give it in KAIBO_KEY or in its field (an application of several parts ends in \"/\")"
+            .to_owned(),
+        (Ok(_), Ok(_)) => return None,
+    };
+    Some(FieldError::new("stream.url", reason))
 }
 
 fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {

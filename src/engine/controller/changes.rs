@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Controller;
+use super::{Controller, words};
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::settings::Settings;
 use crate::settings::diff::ChangeSet;
+use crate::stage::StageExit;
 
 impl Controller {
     pub(super) fn apply(&mut self, settings: Settings) {
@@ -24,6 +25,8 @@ impl Controller {
         }
         let change = ChangeSet::between(&self.settings, &settings);
         self.settings = settings;
+        // the old encoder gets no picture of the new size: it is closed before the render stage changes
+        let reopen = (change.encoder || change.format) && self.broadcast.pause_video();
         if change.format {
             self.restart_format();
         } else if change.scene {
@@ -32,10 +35,11 @@ impl Controller {
                 .apply(&self.settings.scene, &self.settings.video, false);
             self.render_parts.scene.store(Arc::new(state));
         }
-        if (change.encoder || change.format)
-            && let Err(e) = self.broadcast.restart_video_encoder(&self.settings)
+        if reopen
+            && self.broadcast.is_on()
+            && let Err(e) = self.broadcast.resume_video(&self.settings)
         {
-            self.encoder_failed(&e.to_string());
+            self.encoder_failed(&words(&e));
         }
         if change.bitrate {
             self.broadcast
@@ -48,7 +52,7 @@ impl Controller {
                 .audio
                 .set_encoder(Some(self.settings.audio.encoder.clone()))
         {
-            self.encoder_failed(&e.to_string());
+            self.encoder_failed(&words(&e));
         }
         if change.audio_input {
             self.open_microphone();
@@ -71,23 +75,20 @@ impl Controller {
     /// New size or rate: the render stage and the sources are made for one format and start anew.
     pub(super) fn restart_format(&mut self) {
         self.render.request_stop();
-        self.render
-            .join_until(Instant::now() + Duration::from_millis(500));
+        if !self
+            .render
+            .join_until(Instant::now() + Duration::from_secs(1))
+        {
+            self.stage_exited("render", StageExit::Failed("it does not end".to_owned()));
+            return;
+        }
         let state = self
             .sources
             .apply(&self.settings.scene, &self.settings.video, true);
         self.render_parts.scene.store(Arc::new(state));
         match self.render_parts.start(&self.settings) {
             Ok(render) => self.render = render,
-            Err(e) => {
-                self.tell(
-                    Severity::Fatal,
-                    EventKind::StageFailed {
-                        stage: "render".to_owned(),
-                    },
-                    e.to_string(),
-                );
-            }
+            Err(e) => self.stage_exited("render", StageExit::Failed(words(&e))),
         }
     }
 

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::audio::{AudioConfig, AudioStage};
 use crate::capture;
-use crate::engine::broadcast::{Attached, Broadcast, Purpose};
+use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::notice::{Notice, NoticeSender};
@@ -82,6 +82,10 @@ pub(super) struct Controller {
     server: Option<Server>,
     live_since: Option<MediaTime>,
     failed: Option<String>,
+    /// Why nothing can be broadcast any more: a stage that is not rebuilt has ended.
+    dead: Option<String>,
+    /// The running stream goes to the built-in server.
+    on_builtin: bool,
     overload: OverloadWatch,
     video_devices: Vec<capture::VideoDevice>,
     audio_devices: Vec<capture::AudioDevice>,
@@ -146,6 +150,8 @@ impl Controller {
             server: None,
             live_since: None,
             failed: None,
+            dead: None,
+            on_builtin: false,
             overload: OverloadWatch::default(),
             video_devices: Vec::new(),
             audio_devices: Vec::new(),
@@ -183,10 +189,10 @@ impl Controller {
             Command::StartStream => self.start_stream(),
             Command::StopStream => {
                 self.failed = None;
-                self.broadcast.stop_stream(&self.audio);
+                self.broadcast.stop_stream(&self.audio, false);
             }
             Command::StartRecording(path) => self.start_recording(path),
-            Command::StopRecording => self.broadcast.stop_recording(&self.audio),
+            Command::StopRecording => self.broadcast.stop_recording(&self.audio, false),
             Command::SetVideoBitrate(bitrate) => {
                 let mut settings = self.settings.clone();
                 settings.encoder.bitrate_kbps = bitrate.kbps();
@@ -226,17 +232,8 @@ impl Controller {
 
     fn tick(&mut self) {
         self.ticks += 1;
-        for (purpose, ended) in self.broadcast.poll_ending() {
-            let (kind, what) = match purpose {
-                Purpose::Stream => (EventKind::StreamStopped, "the stream has ended"),
-                Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
-            };
-            let mib = ended.sent_bytes as f64 / f64::from(1 << 20);
-            let text = format!(
-                "{what}: {mib:.1} MiB, {} pictures dropped ({})",
-                ended.dropped, ended.target
-            );
-            self.tell(Severity::Notice, kind, text);
+        for ended in self.broadcast.poll_ending() {
+            self.tell_ended(ended);
         }
         let render = self.render.stats();
         let age_ns = f64::from(render.source_age_ms) * 1e6;
@@ -258,6 +255,30 @@ impl Controller {
         }
         if self.ticks.is_multiple_of(2) {
             self.publish();
+        }
+    }
+
+    fn tell_ended(&self, ended: Ended) {
+        let Ended {
+            purpose,
+            stats,
+            told,
+        } = ended;
+        let (kind, what) = match purpose {
+            Purpose::Stream => (EventKind::StreamStopped, "the stream has ended"),
+            Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
+        };
+        match stats.state {
+            _ if told => {}
+            OutputState::Failed { message } if purpose == Purpose::Recording => {
+                self.tell(Severity::Fatal, EventKind::RecordingFailed, message);
+            }
+            _ => {
+                let mib = stats.sent_bytes as f64 / f64::from(1 << 20);
+                let (dropped, target) = (stats.dropped, stats.target);
+                let text = format!("{what}: {mib:.1} MiB, {dropped} pictures dropped ({target})");
+                self.tell(Severity::Notice, kind, text);
+            }
         }
     }
 
@@ -288,11 +309,8 @@ impl Controller {
 
     fn publish(&self) {
         let (sources, microphone) = self.sources.status();
-        let builtin = self.settings.stream.url.trim().is_empty();
-        let watch = self
-            .server
-            .as_ref()
-            .filter(|_| builtin && self.broadcast.stream.is_some());
+        let shown = self.on_builtin && self.broadcast.stream.is_some();
+        let watch = self.server.as_ref().filter(|_| shown);
         let status = Status {
             at: self.clock.now(),
             engine: self.state(),

@@ -23,14 +23,17 @@ impl Controller {
                 }
             }
             Notice::Output(id, event) => self.output_event(id, event),
-            Notice::Encoder(EncoderEvent::Rebuilt { error }) => {
+            Notice::Encoder(id, _) if id != self.broadcast.encoder_id() => {} // replaced meanwhile
+            Notice::Encoder(_, EncoderEvent::Rebuilt { error }) => {
                 let text = format!(
                     "the encoder failed and was started again: {}",
                     words(&error)
                 );
                 self.tell(Severity::Degraded, EventKind::EncoderRebuilt, text);
             }
-            Notice::Encoder(EncoderEvent::Failed { error }) => self.encoder_failed(&words(&error)),
+            Notice::Encoder(_, EncoderEvent::Failed { error }) => {
+                self.encoder_failed(&words(&error));
+            }
             Notice::Exited(stage, exit) => self.stage_exited(stage, exit),
             Notice::Devices(video, audio) => {
                 (self.video_devices, self.audio_devices) = (video, audio);
@@ -98,7 +101,7 @@ impl Controller {
             OutputEvent::Failed { error } if is_stream => {
                 let rejected = error.is_rejection();
                 let reason = words(&error);
-                self.broadcast.stop_stream(&self.audio);
+                self.broadcast.stop_stream(&self.audio, true);
                 self.tell(
                     Severity::Fatal,
                     EventKind::OutputFailed { rejected },
@@ -107,7 +110,7 @@ impl Controller {
                 self.failed = Some(reason);
             }
             OutputEvent::Failed { error } | OutputEvent::Lost { error, .. } if is_recording => {
-                self.broadcast.stop_recording(&self.audio);
+                self.broadcast.stop_recording(&self.audio, true);
                 self.tell(Severity::Fatal, EventKind::RecordingFailed, words(&error));
             }
             _ => {}
@@ -116,8 +119,8 @@ impl Controller {
 
     pub(super) fn encoder_failed(&mut self, reason: &str) {
         let was_live = self.broadcast.stream.is_some();
-        self.broadcast.stop_stream(&self.audio);
-        self.broadcast.stop_recording(&self.audio);
+        self.broadcast.stop_stream(&self.audio, true);
+        self.broadcast.stop_recording(&self.audio, true);
         self.tell(Severity::Fatal, EventKind::EncoderFailed, reason);
         if was_live {
             self.failed = Some(reason.to_owned());
@@ -129,20 +132,21 @@ impl Controller {
             StageExit::Finished => return, // we asked for it
             StageExit::Failed(reason) | StageExit::Panicked(reason) => reason,
         };
-        let text = format!(
-            "the {stage} part of the program stopped: {reason}. Stop and start the show again"
-        );
-        self.tell(
-            Severity::Fatal,
-            EventKind::StageFailed {
+        let kind = match self.render_parts.gpu.lost() {
+            Some(_) if stage == "render" => EventKind::GpuLost,
+            _ => EventKind::StageFailed {
                 stage: stage.to_owned(),
             },
-            text.clone(),
+        };
+        let text = format!(
+            "the {stage} part of the program stopped ({reason}): close Kaibo and start it again"
         );
+        self.tell(Severity::Fatal, kind, text.clone());
+        self.dead = Some(text.clone());
         if self.broadcast.stream.is_some() {
             self.failed = Some(text);
         }
-        self.broadcast.stop_stream(&self.audio);
-        self.broadcast.stop_recording(&self.audio);
+        self.broadcast.stop_stream(&self.audio, true);
+        self.broadcast.stop_recording(&self.audio, true);
     }
 }

@@ -18,26 +18,44 @@ impl Controller {
         }
         self.failed = None;
         self.live_since = None;
-        let started = self.target().and_then(|url| {
-            let spec = OutputSpec::Rtmp(url);
-            self.broadcast
-                .start_stream(&spec, &self.settings, &self.audio)
-                .map_err(|e| e.to_string())
-        });
-        if let Err(reason) = started {
-            self.broadcast.stop_stream(&self.audio);
-            self.tell(
-                Severity::Fatal,
-                EventKind::OutputFailed { rejected: false },
-                reason.clone(),
-            );
-            self.failed = Some(reason);
+        let refused = match self.dead.clone() {
+            Some(reason) => Err(reason),
+            None => self.target(),
+        };
+        let url = match refused {
+            Ok(url) => url,
+            Err(reason) => return self.stream_failed(reason),
+        };
+        self.on_builtin = self.is_builtin();
+        let spec = OutputSpec::Rtmp(url);
+        let started = self
+            .broadcast
+            .start_stream(&spec, &self.settings, &self.audio);
+        match started {
+            Ok(()) => {}
+            Err(e @ BroadcastError::Encoder(_)) => self.encoder_failed(&words(&e)),
+            Err(e @ BroadcastError::Output(_)) => self.stream_failed(words(&e)),
         }
+    }
+
+    fn stream_failed(&mut self, reason: String) {
+        self.broadcast.stop_stream(&self.audio, true);
+        self.tell(
+            Severity::Fatal,
+            EventKind::OutputFailed { rejected: false },
+            reason.clone(),
+        );
+        self.failed = Some(reason);
+    }
+
+    /// No address is set: the built-in server takes the stream.
+    fn is_builtin(&self) -> bool {
+        self.settings.stream.url.trim().is_empty()
     }
 
     /// Where to push: the address of the settings, or the built-in server, started when it is needed first.
     pub(super) fn target(&mut self) -> Result<RtmpUrl, String> {
-        if !self.settings.stream.url.trim().is_empty() {
+        if !self.is_builtin() {
             return RtmpUrl::parse(&self.settings.stream.url, Some(&self.key))
                 .map_err(|e| e.to_string());
         }
@@ -90,6 +108,9 @@ impl Controller {
         if self.broadcast.recording.is_some() {
             return;
         }
+        if let Some(reason) = self.dead.clone() {
+            return self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
+        }
         match self
             .broadcast
             .start_recording(path, &self.settings, &self.audio)
@@ -100,7 +121,7 @@ impl Controller {
                 format!("recording into {file}"),
             ),
             Err(e) => {
-                self.broadcast.stop_recording(&self.audio);
+                self.broadcast.stop_recording(&self.audio, true);
                 let text = words(&e);
                 match e {
                     BroadcastError::Encoder(_) => self.encoder_failed(&text),
