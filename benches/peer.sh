@@ -13,7 +13,8 @@ case $v in *-60-*) fps=60 ;; esac
 case $v in *-zerolat-*) tune=low-latency ;; esac
 audio=none
 if [ "${AUDIO:-pulse}" = pulse ]; then
-  export PULSE_SERVER=${PULSE_SERVER:-unix:${LAB:-/tmp/obslab}/pulse/native}
+  # the sound server of the comparison, else the system's
+  [ -n "${PULSE_SERVER:-}" ] || [ -z "${LAB:-}" ] || export PULSE_SERVER=unix:$LAB/pulse/native
   audio=${PULSE_SOURCE:-lab.monitor}
 fi
 here=$(cd "$(dirname "$0")" && pwd)
