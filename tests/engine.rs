@@ -6,6 +6,7 @@ mod support;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kaibo::capture::AudioSpec;
@@ -17,7 +18,7 @@ use kaibo::gpu::context::{AdapterChoice, GpuContext};
 use kaibo::media::packet::Bitrate;
 use kaibo::media::time::FrameRate;
 use kaibo::media::video::Resolution;
-use kaibo::render::preview::PreviewSink;
+use kaibo::render::preview::{PreviewSink, PreviewTexture};
 use kaibo::rtmp::url::StreamKey;
 use kaibo::settings::Settings;
 use support::fake_server::{FakeServer, Then, Until};
@@ -44,6 +45,10 @@ struct Show {
 impl Show {
     /// `None`, with a reason printed, where there is no graphics driver and this is no CI.
     fn start(settings: Settings) -> Option<Self> {
+        Self::with_preview(settings, PreviewSink::None)
+    }
+
+    fn with_preview(settings: Settings, preview: PreviewSink) -> Option<Self> {
         let gpu = match GpuContext::headless(AdapterChoice::Software) {
             Ok(gpu) => gpu,
             Err(e) => {
@@ -55,7 +60,7 @@ impl Show {
         let config = EngineConfig {
             gpu,
             settings,
-            preview: PreviewSink::None,
+            preview,
             waker: Arc::new(|| {}),
         };
         Some(Self {
@@ -256,4 +261,44 @@ fn what_cannot_be_streamed_is_said_and_the_preview_goes_on() {
     assert!(
         matches!(Engine::start(config), Err(EngineError::Settings(p)) if p.field == "video.size")
     );
+}
+
+#[test]
+fn a_render_stage_that_fails_is_started_anew_once_while_the_stream_goes_on() {
+    let fault = Arc::new(AtomicBool::new(false));
+    let due = Arc::clone(&fault);
+    let preview = Arc::new(PreviewTexture::new(move || {
+        assert!(!due.swap(false, Ordering::Relaxed), "made to fail");
+    }));
+    preview.visible.store(true, Ordering::Relaxed);
+    let Some(mut show) = Show::with_preview(settings(), PreviewSink::Texture(preview)) else {
+        return;
+    };
+    show.send(Command::StartStream);
+    show.wait_event("live", |e| *e == EventKind::OutputConnected);
+    fault.store(true, Ordering::Relaxed);
+    let restarted = show.wait_event(
+        "a restart",
+        |e| matches!(e, EventKind::StageRestarted { stage } if stage == "render"),
+    );
+    assert!(restarted.message.contains("made to fail"), "{restarted:?}");
+    let before = show.engine.handle().status();
+    let pictures = |s: &Status| s.encoder.as_ref().map_or(0, |e| e.frames);
+    let after = show.wait_status("more pictures", |s| pictures(s) > pictures(&before) + 5);
+    assert!(
+        matches!(after.engine, EngineState::Live { .. }),
+        "{:?}",
+        after.engine
+    );
+    let stream = after.stream.as_ref().unwrap();
+    assert_eq!(stream.reconnects, 0, "the same connection");
+
+    fault.store(true, Ordering::Relaxed);
+    let lost = show.wait_event(
+        "the end",
+        |e| matches!(e, EventKind::StageFailed { stage } if stage == "render"),
+    );
+    assert!(lost.message.contains("start it again"), "{lost:?}");
+    show.wait_status("failed", |s| matches!(s.engine, EngineState::Failed { .. }));
+    show.end();
 }

@@ -125,6 +125,7 @@ pub type EncoderFactory = Box<
 #[derive(Debug)]
 pub struct VideoEncodeStage {
     handle: StageHandle,
+    abandoned: Arc<Mutex<bool>>,
     meter: Arc<Mutex<Meter>>,
     queue: Receiver<VideoFrame>,
     control: Arc<EncoderControl>,
@@ -146,10 +147,12 @@ impl VideoEncodeStage {
         let (queue, control) = (config.frames.clone(), Arc::clone(&config.control));
         let (clock, listener) = (config.clock, Arc::clone(&config.listener));
         let thread_meter = Arc::clone(&meter);
+        let abandoned = Arc::new(Mutex::new(false));
+        let thread_abandoned = Arc::clone(&abandoned);
         let handle = spawn(
             "venc",
             &StopFlag::new(),
-            move || Worker::open(config, factory, thread_meter),
+            move || Worker::open(config, factory, thread_meter, thread_abandoned),
             Worker::run,
             move |exit| {
                 if let StageExit::Panicked(message) = exit {
@@ -174,6 +177,7 @@ impl VideoEncodeStage {
         })?;
         Ok(Self {
             handle,
+            abandoned,
             meter,
             queue,
             control,
@@ -194,9 +198,21 @@ impl VideoEncodeStage {
         self.handle.request_stop();
     }
 
-    /// Waits for its end; false when it is stuck and was left behind.
+    /// Waits for its end; false when it is stuck.
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.handle.is_finished() || self.handle.join_until(deadline).is_some()
+    }
+
+    /// Leaves a stuck stage behind: when this returns, no packet of it reaches the bus any more, and it ends as soon as
+    /// its encoder lets it.
+    pub fn abandon(&self) {
+        *self.abandoned.lock() = true;
+        self.handle.request_stop();
+    }
+
+    /// It has ended.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
     }
 }
 
@@ -213,6 +229,8 @@ struct Worker {
     last_dts: Option<MediaTime>,
     packets: Vec<EncodedPacket>,
     meter: Arc<Mutex<Meter>>,
+    /// A successor may be at work: nothing is sent or told any more. Held while a packet is sent.
+    abandoned: Arc<Mutex<bool>>,
 }
 
 impl Worker {
@@ -220,6 +238,7 @@ impl Worker {
         config: VideoEncodeConfig,
         mut factory: EncoderFactory,
         meter: Arc<Mutex<Meter>>,
+        abandoned: Arc<Mutex<bool>>,
     ) -> Result<Self, EncodeError> {
         let encoder = factory(&config.settings, config.format, next_generation())?;
         Ok(Self {
@@ -231,6 +250,7 @@ impl Worker {
             last_dts: None,
             packets: Vec::with_capacity(8),
             meter,
+            abandoned,
         })
     }
 
@@ -241,6 +261,9 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        if *self.abandoned.lock() {
+            return Ok(());
         }
         if let Err(error) = self.encoder.flush(&mut self.packets) {
             tracing::warn!(error = %in_words(&error), "the last pictures were lost");
@@ -314,6 +337,10 @@ impl Worker {
     /// end of the old one.
     fn deliver(&mut self) {
         for mut packet in self.packets.drain(..) {
+            let abandoned = self.abandoned.lock();
+            if *abandoned {
+                continue;
+            }
             if let Some(last) = self.last_dts {
                 packet.dts = packet.dts.max(last);
                 packet.pts = packet.pts.max(packet.dts);

@@ -224,7 +224,7 @@ impl Broadcast {
         };
         let ended = stage.join_until(Instant::now() + FLUSH);
         if !ended {
-            stage.request_stop();
+            stage.abandon();
         }
         ended
     }
@@ -246,6 +246,13 @@ impl Broadcast {
     /// Number of the running video encoder.
     pub(super) const fn encoder_id(&self) -> u32 {
         self.encoder_id
+    }
+
+    /// The encoder that should be running has ended by itself.
+    pub(super) fn encoder_has_ended(&self) -> bool {
+        self.encoder
+            .as_ref()
+            .is_some_and(VideoEncodeStage::is_finished)
     }
 
     /// Whether anything is on.

@@ -78,7 +78,12 @@ pub enum EventKind {
     EncoderFailed,
     /// The encoder cannot keep up; pictures are skipped.
     EncoderOverloaded,
-    /// A stage of the engine ended by itself.
+    /// A stage of the engine failed and was started anew.
+    StageRestarted {
+        /// Its name.
+        stage: String,
+    },
+    /// A stage of the engine failed for good.
     StageFailed {
         /// Its name.
         stage: String,

@@ -83,6 +83,18 @@ struct Shared {
     events: Mutex<EventRing>,
 }
 
+impl Shared {
+    fn new() -> (Self, Receiver<Command>) {
+        let (commands, received) = bounded(256);
+        let shared = Self {
+            commands,
+            status: ArcSwap::default(),
+            events: Mutex::new(EventRing::new(512)),
+        };
+        (shared, received)
+    }
+}
+
 /// What window and command line hold. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
@@ -140,12 +152,8 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(EngineError::Threads)?;
-        let (command_tx, command_rx) = bounded(256);
-        let shared = Arc::new(Shared {
-            commands: command_tx,
-            status: ArcSwap::default(),
-            events: Mutex::new(EventRing::new(512)),
-        });
+        let (shared, command_rx) = Shared::new();
+        let shared = Arc::new(shared);
         let handle = EngineHandle {
             shared: Arc::clone(&shared),
         };

@@ -44,6 +44,7 @@ impl Subject {
                 EventKind::EncoderRebuilt => t.ev_encoder_rebuilt,
                 EventKind::EncoderFailed => t.ev_encoder_failed,
                 EventKind::EncoderOverloaded => t.ev_overloaded,
+                EventKind::StageRestarted { .. } => t.ev_stage_restarted,
                 EventKind::StageFailed { .. } => t.ev_stage_failed,
                 EventKind::GpuLost => t.ev_gpu_lost,
                 EventKind::ServerStarted => t.ev_server_started,

@@ -188,6 +188,7 @@ texts! {
     ev_encoder_rebuilt: "Encoder restarted", "编码器已重启";
     ev_encoder_failed: "Encoder failed", "编码器出错";
     ev_overloaded: "This computer cannot keep up", "电脑性能不足，已跳帧";
+    ev_stage_restarted: "A part of Kaibo was restarted", "Kaibo 的一个部件已重启";
     ev_stage_failed: "A part of Kaibo stopped", "Kaibo 的一个部件停止了";
     ev_gpu_lost: "Graphics device lost", "显卡设备丢失";
     ev_server_started: "Watch page is ready", "观看页面已就绪";

@@ -232,3 +232,65 @@ fn control_is_applied_before_the_next_picture() {
         assert!(rig.events.is_empty());
     }
 }
+
+/// A real encoder that holds each picture until it is let go.
+struct Stuck {
+    inner: Box<dyn VideoEncoder>,
+    began: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl VideoEncoder for Stuck {
+    fn parameters(&self) -> &Arc<CodecParameters> {
+        self.inner.parameters()
+    }
+
+    fn encode(
+        &mut self,
+        frame: &VideoFrame,
+        keyframe: bool,
+        out: &mut Vec<EncodedPacket>,
+    ) -> Result<(), EncodeError> {
+        self.began.send(()).unwrap();
+        self.go.recv().unwrap();
+        self.inner.encode(frame, keyframe, out)
+    }
+
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<Reconfigured, EncodeError> {
+        self.inner.set_bitrate(bitrate)
+    }
+
+    fn flush(&mut self, out: &mut Vec<EncodedPacket>) -> Result<(), EncodeError> {
+        self.inner.flush(out)
+    }
+}
+
+#[test]
+fn a_stuck_encoder_that_was_left_behind_sends_nothing_any_more() {
+    for left_behind in [false, true] {
+        let (began_tx, began) = bounded(10);
+        let (go, go_rx) = bounded(10);
+        let factory: EncoderFactory = Box::new(move |settings, format, generation| {
+            Ok(Box::new(Stuck {
+                inner: open_video(settings, format, generation)?,
+                began: began_tx.clone(),
+                go: go_rx.clone(),
+            }))
+        });
+        let rig = start(VideoEncoderSettings::default(), factory).unwrap();
+        rig.frames
+            .send_timeout(picture(0, SMALL, 0), PATIENCE)
+            .unwrap();
+        began.recv_timeout(PATIENCE).unwrap();
+        assert!(!rig.stage.join_until(Instant::now()), "it is stuck");
+        if left_behind {
+            rig.stage.abandon();
+        }
+        drop(rig.frames);
+        go.send(()).unwrap();
+        assert!(rig.stage.join_until(deadline()));
+        let expected = usize::from(!left_behind);
+        assert_eq!(rig.packets.try_iter().count(), expected);
+        assert!(rig.events.is_empty());
+    }
+}

@@ -8,7 +8,6 @@ use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::settings::Settings;
 use crate::settings::diff::ChangeSet;
-use crate::stage::StageExit;
 
 impl Controller {
     pub(super) fn apply(&mut self, settings: Settings) {
@@ -79,7 +78,7 @@ impl Controller {
             .render
             .join_until(Instant::now() + Duration::from_secs(1))
         {
-            self.stage_exited("render", StageExit::Failed("it does not end".to_owned()));
+            self.stage_lost("render", "it does not end");
             return;
         }
         let state = self
@@ -88,7 +87,7 @@ impl Controller {
         self.render_parts.scene.store(Arc::new(state));
         match self.render_parts.start(&self.settings) {
             Ok(render) => self.render = render,
-            Err(e) => self.stage_exited("render", StageExit::Failed(words(&e))),
+            Err(e) => self.stage_lost("render", &words(&e)),
         }
     }
 

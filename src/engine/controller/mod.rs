@@ -3,14 +3,16 @@
 mod changes;
 mod notices;
 mod show;
+mod stages;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, bounded, select};
 
-use crate::audio::{AudioConfig, AudioStage};
+use self::stages::{AudioParts, RenderParts, Restarts};
+use crate::audio::AudioStage;
 use crate::capture;
 use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
@@ -20,49 +22,20 @@ use crate::engine::overload::OverloadWatch;
 use crate::engine::sources::SourceSet;
 use crate::engine::status::{EngineState, Status};
 use crate::engine::{EngineConfig, EngineError, Shared};
-use crate::gpu::context::GpuContext;
 use crate::media::SourceId;
 use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
-use crate::media::video::VideoFrame;
 use crate::output::OutputState;
-use crate::render::preview::PreviewSink;
-use crate::render::{RenderConfig, RenderError, RenderStage, SceneState};
+use crate::render::RenderStage;
 use crate::rtmp::url::StreamKey;
 use crate::serve::Server;
 use crate::settings::Settings;
-use crate::stage::{StageExit, StopFlag};
+use crate::stage::StopFlag;
 
 /// How often the controller looks at timers and counters.
 const TICK: Duration = Duration::from_millis(100);
 /// Name of the stream on the built-in server.
 const BUILTIN_NAME: &str = "kaibo";
-
-/// What a render stage is made from besides the settings; kept, as a change of format makes a new one.
-struct RenderParts {
-    gpu: GpuContext,
-    clock: MediaClock,
-    preview: PreviewSink,
-    scene: Arc<ArcSwap<SceneState>>,
-    frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
-    notices: NoticeSender,
-}
-
-impl RenderParts {
-    fn start(&self, settings: &Settings) -> Result<RenderStage, RenderError> {
-        let notices = self.notices.clone();
-        RenderStage::start(RenderConfig {
-            gpu: self.gpu.clone(),
-            clock: self.clock,
-            resolution: settings.video.size,
-            rate: settings.video.fps,
-            scene: Arc::clone(&self.scene),
-            encoder: Arc::clone(&self.frames),
-            preview: self.preview.clone(),
-            on_exit: Box::new(move |exit| notices.send(Notice::Exited("render", exit.clone()))),
-        })
-    }
-}
 
 pub(super) struct Controller {
     clock: MediaClock,
@@ -75,20 +48,24 @@ pub(super) struct Controller {
     key: StreamKey,
     render_parts: RenderParts,
     render: RenderStage,
+    audio_parts: AudioParts,
     audio: AudioStage,
+    restarts: Restarts,
     sources: SourceSet,
     microphone: Option<SourceId>,
     broadcast: Broadcast,
     server: Option<Server>,
     live_since: Option<MediaTime>,
     failed: Option<String>,
-    /// Why nothing can be broadcast any more: a stage that is not rebuilt has ended.
+    /// Why nothing can be broadcast any more: a stage is gone for good.
     dead: Option<String>,
     /// The running stream goes to the built-in server.
     on_builtin: bool,
     overload: OverloadWatch,
     video_devices: Vec<capture::VideoDevice>,
     audio_devices: Vec<capture::AudioDevice>,
+    /// Notices lost as of the last tick.
+    notices_lost: u64,
     ticks: u64,
 }
 
@@ -108,16 +85,13 @@ impl Controller {
         let (notices, notice_rx) = NoticeSender::channel();
         let (taps_tx, taps) = bounded(16); // bound and policy: see `SourceContext::taps`
         let bus = Arc::new(PacketBus::new());
-        let exited = notices.clone();
-        let on_exit =
-            Box::new(move |exit: &StageExit| exited.send(Notice::Exited("audio", exit.clone())));
-        let audio = AudioStage::start(AudioConfig {
+        let audio_parts = AudioParts {
             clock,
             taps,
             bus: Arc::clone(&bus),
-            on_exit,
-        })
-        .map_err(EngineError::Audio)?;
+            notices: notices.clone(),
+        };
+        let audio = audio_parts.start().map_err(EngineError::Audio)?;
 
         let mut sources = SourceSet::new(clock, taps_tx, notices.clone());
         let first_scene = sources.apply(&settings.scene, &settings.video, false);
@@ -143,7 +117,9 @@ impl Controller {
             key: StreamKey::default(),
             render_parts,
             render,
+            audio_parts,
             audio,
+            restarts: Restarts::default(),
             sources,
             microphone: None,
             broadcast,
@@ -155,6 +131,7 @@ impl Controller {
             overload: OverloadWatch::default(),
             video_devices: Vec::new(),
             audio_devices: Vec::new(),
+            notices_lost: 0,
             ticks: 0,
         };
         controller.open_microphone();
@@ -234,6 +211,10 @@ impl Controller {
         self.ticks += 1;
         for ended in self.broadcast.poll_ending() {
             self.tell_ended(ended);
+        }
+        let lost = self.notices.lost();
+        if std::mem::replace(&mut self.notices_lost, lost) != lost {
+            self.look_for_failures();
         }
         let render = self.render.stats();
         let age_ns = f64::from(render.source_age_ms) * 1e6;

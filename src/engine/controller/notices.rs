@@ -6,8 +6,7 @@ use crate::encode::stage::EncoderEvent;
 use crate::engine::broadcast::Attached;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::Notice;
-use crate::output::OutputEvent;
-use crate::stage::StageExit;
+use crate::output::{OutputEvent, OutputState};
 
 impl Controller {
     pub(super) fn notice(&mut self, notice: Notice) {
@@ -127,26 +126,23 @@ impl Controller {
         }
     }
 
-    pub(super) fn stage_exited(&mut self, stage: &str, exit: StageExit) {
-        let reason = match exit {
-            StageExit::Finished => return, // we asked for it
-            StageExit::Failed(reason) | StageExit::Panicked(reason) => reason,
-        };
-        let kind = match self.render_parts.gpu.lost() {
-            Some(_) if stage == "render" => EventKind::GpuLost,
-            _ => EventKind::StageFailed {
-                stage: stage.to_owned(),
-            },
-        };
-        let text = format!(
-            "the {stage} part of the program stopped ({reason}): close Kaibo and start it again"
-        );
-        self.tell(Severity::Fatal, kind, text.clone());
-        self.dead = Some(text.clone());
-        if self.broadcast.stream.is_some() {
-            self.failed = Some(text);
+    /// Notices were lost, and with them maybe the word of a failure: the state of encoder and outputs still tells.
+    pub(super) fn look_for_failures(&mut self) {
+        if self.broadcast.encoder_has_ended() {
+            self.encoder_failed("the video encoder stopped");
         }
-        self.broadcast.stop_stream(&self.audio, true);
-        self.broadcast.stop_recording(&self.audio, true);
+        let failure = |attached: &Option<Attached>| match attached.as_ref()?.stats().state {
+            OutputState::Failed { message } => Some(message),
+            _ => None,
+        };
+        let stream = failure(&self.broadcast.stream);
+        let recording = failure(&self.broadcast.recording);
+        if let Some(reason) = stream {
+            self.stream_failed(reason);
+        }
+        if let Some(reason) = recording {
+            self.broadcast.stop_recording(&self.audio, true);
+            self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
+        }
     }
 }

@@ -38,7 +38,7 @@ impl Controller {
         }
     }
 
-    fn stream_failed(&mut self, reason: String) {
+    pub(super) fn stream_failed(&mut self, reason: String) {
         self.broadcast.stop_stream(&self.audio, true);
         self.tell(
             Severity::Fatal,
