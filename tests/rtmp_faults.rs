@@ -6,13 +6,13 @@ mod support;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use kaibo::media::packet::Track;
+use kaibo::media::packet::{EncodedPacket, Track};
 use kaibo::output::rtmp::{Limits, RtmpOptions};
 use kaibo::output::{OutputError, OutputState, Phase};
 
 use support::fake_server::{FakeServer, Then, Until};
 use support::outputs::Running;
-use support::{have, material, say};
+use support::{have, material, say, wait_for};
 
 const KEY: &str = "s3cr3tname";
 const SECOND: Duration = Duration::from_secs(1);
@@ -213,6 +213,45 @@ fn a_packet_is_on_its_way_at_once() {
     let median = delays[delays.len() / 2];
     say(&format!("median {median:?}, longest {:?}", delays.last()));
     assert!(median < Duration::from_millis(40), "{median:?}");
+}
+
+#[test]
+fn a_goodbye_gets_its_time() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    let server = FakeServer::start(Until::Live, Then::Doze);
+    let push = Running::rtmp(&server.address(KEY), RtmpOptions::default());
+    push.wait_connected();
+    let two_seconds = &material::packets()[..150];
+    // far more bytes than the system holds for a peer that does not read; the peer does not decode them
+    let heavy: Vec<_> = (two_seconds.iter().cloned())
+        .map(|mut packet| {
+            if packet.track == Track::Video {
+                packet.data = vec![0; 40_000].into();
+            }
+            packet
+        })
+        .collect();
+    for packet in &heavy {
+        push.output.push(packet);
+    }
+    push.output.request_stop();
+    assert!(!push.output.has_ended(), "there is much to be said yet");
+    server.wake();
+    assert!(push.output.join_until(Instant::now() + 3 * SECOND));
+    assert_eq!(push.state(), OutputState::Stopped);
+    let pictures = |packets: &[EncodedPacket]| {
+        let pictures = packets.iter().filter(|p| p.track == Track::Video);
+        pictures.count()
+    };
+    wait_for("the end of the stream", 10 * SECOND, || {
+        server.was_ended_in_order().then_some(())
+    });
+    // the first to come was slept through
+    let heard = server.heard().iter().filter(|h| h.video).count();
+    assert_eq!(push.output.stats().dropped, 0);
+    assert!(heard + 2 >= pictures(&heavy), "{heard} pictures came");
 }
 
 #[test]

@@ -238,3 +238,21 @@ proptest! {
         prop_assert_eq!(whole, pieces);
     }
 }
+
+#[test]
+fn a_server_takes_larger_messages_than_a_client_and_no_larger_ones() {
+    let picture = vec![7; MAX_MESSAGE + 1];
+    let message = |length: usize| {
+        // one chunk as large as the message
+        let mut bytes = full(2, 0, SET_CHUNK_SIZE, 4, &16_777_215_u32.to_be_bytes());
+        bytes.extend(full(4, 0, 9, length, &picture));
+        bytes
+    };
+    let refused = read(&message(picture.len()));
+    assert!(matches!(refused, Err(ChunkError::MessageTooLarge(_))));
+    let mut server = Dechunker::with_limit(MAX_MESSAGE + 1);
+    let taken = read_all(&mut server, &message(picture.len())).unwrap();
+    assert_eq!(taken[0].payload, picture);
+    let more = read_all(&mut server, &message(MAX_MESSAGE + 2));
+    assert!(matches!(more, Err(ChunkError::MessageTooLarge(_))));
+}

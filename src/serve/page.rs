@@ -20,9 +20,14 @@ pub(super) fn watch(name: &str) -> String {
 }
 
 /// The list of streams.
-pub(super) fn listing(streams: &[StreamStats]) -> String {
+pub(super) fn listing(streams: Option<&[StreamStats]>) -> String {
     let mut items = String::new();
-    for stream in streams {
+    if streams.is_none() {
+        items.push_str(
+            "<li class=\"none\">请打开完整的观看地址 · Open the whole address of the stream you were given</li>",
+        );
+    }
+    for stream in streams.unwrap_or_default() {
         let size = if stream.height == 0 {
             String::new()
         } else {

@@ -68,8 +68,10 @@ async fn connection(stream: TcpStream, local: SocketAddr, hub: Hub) -> Result<()
     socket2::SockRef::from(&stream)
         .set_send_buffer_size(SEND_BUFFER)
         .ok();
+    // What streams are called may be somebody's key: only this computer is told.
+    let listed = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
     let service = service_fn(move |request| {
-        let answer = answer(&request, local, &hub);
+        let answer = answer(&request, local, &hub, listed);
         async move { Ok::<_, Infallible>(answer) }
     });
     hyper::server::conn::http1::Builder::new()
@@ -80,13 +82,13 @@ async fn connection(stream: TcpStream, local: SocketAddr, hub: Hub) -> Result<()
         .await
 }
 
-fn answer(request: &Request<Incoming>, local: SocketAddr, hub: &Hub) -> Answer {
+fn answer(request: &Request<Incoming>, local: SocketAddr, hub: &Hub, listed: bool) -> Answer {
     let mut answer = if request.method() != Method::GET {
         text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here")
     } else if let Err(reason) = check_origin(request.uri(), request.headers(), local.ip()) {
         text(StatusCode::FORBIDDEN, reason)
     } else {
-        route(request.uri().path(), hub)
+        route(request.uri().path(), hub, listed)
     };
     let fixed = [
         (header::CACHE_CONTROL, "no-store"),
@@ -112,12 +114,15 @@ fn answer(request: &Request<Incoming>, local: SocketAddr, hub: &Hub) -> Answer {
     answer
 }
 
-fn route(path: &str, hub: &Hub) -> Answer {
+fn route(path: &str, hub: &Hub, listed: bool) -> Answer {
     let now = Instant::now();
     match path {
         "/" => {
-            let stats = hub.stats(now);
-            return whole("text/html; charset=utf-8", page::listing(&stats));
+            let streams = listed.then(|| hub.stats(now));
+            return whole(
+                "text/html; charset=utf-8",
+                page::listing(streams.as_deref()),
+            );
         }
         "/assets/watch.js" => return whole("text/javascript; charset=utf-8", page::SCRIPT),
         "/assets/watch.css" => return whole("text/css; charset=utf-8", page::STYLE),
@@ -256,6 +261,20 @@ mod tests {
             );
         }
         check_origin(&Uri::from_static("/"), &headers, IpAddr::V4(local)).is_ok()
+    }
+
+    #[test]
+    fn names_of_streams_are_not_listed_to_the_network() {
+        let hub = Hub::default();
+        let shown = |listed| route("/", &hub, listed).into_body();
+        let text = |listed| {
+            let Either::Left(body) = shown(listed) else {
+                panic!("a live body");
+            };
+            format!("{body:?}")
+        };
+        assert!(text(true).contains("Nothing is live yet"));
+        assert!(text(false).contains("whole address"), "{}", text(false));
     }
 
     #[test]

@@ -212,4 +212,22 @@ mod tests {
         let kept = std::fs::read_to_string(path.with_extension("broken.toml")).unwrap();
         assert!(kept.contains("999"));
     }
+
+    #[test]
+    fn a_file_that_is_no_text_is_kept_aside_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        for (n, bytes) in [b"\xff\xfe[video]".to_vec(), b"\x80\x81".to_vec()]
+            .into_iter()
+            .enumerate()
+        {
+            std::fs::write(&path, &bytes).unwrap();
+            let error = load(&path).unwrap_err();
+            assert!(error.to_string().contains("cannot read"), "{error}");
+            save(&Settings::default(), &path).unwrap();
+            assert_eq!(load(&path).unwrap(), Some(Settings::default()));
+            let kept = ["broken.toml", "broken-2.toml"][n];
+            assert_eq!(std::fs::read(path.with_extension(kept)).unwrap(), bytes);
+        }
+    }
 }

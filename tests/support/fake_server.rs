@@ -35,6 +35,8 @@ pub enum Then {
     Silence,
     /// Does not even read.
     Deaf,
+    /// Does not read until [`FakeServer::wake`], then behaves again.
+    Doze,
     /// Closes.
     Close,
     /// Says this, and nothing more.
@@ -56,6 +58,8 @@ pub struct Heard {
 pub struct FakeServer {
     port: u16,
     heard: Arc<Mutex<Vec<Heard>>>,
+    ended: Arc<AtomicBool>,
+    awake: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,11 +74,14 @@ impl FakeServer {
         let stopped = Arc::clone(&stop);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hear = Arc::clone(&heard);
+        let (ended, awake) = (Arc::default(), Arc::default());
+        let flags = (Arc::clone(&ended), Arc::clone(&awake));
         let body = move || {
             let mut peers: Vec<Peer> = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 if let Ok((stream, _)) = listener.accept() {
-                    peers.push(Peer::new(stream, until, then.clone(), Arc::clone(&hear)));
+                    let (hear, flags) = (Arc::clone(&hear), flags.clone());
+                    peers.push(Peer::new(stream, until, then.clone(), hear, flags));
                 }
                 peers.retain_mut(Peer::poll);
                 std::thread::sleep(Duration::from_millis(1));
@@ -85,6 +92,8 @@ impl FakeServer {
         Self {
             port,
             heard,
+            ended,
+            awake,
             stop,
             thread: Some(thread),
         }
@@ -93,6 +102,16 @@ impl FakeServer {
     /// An address on it.
     pub fn address(&self, key: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
+    }
+
+    /// Ends a [`Then::Doze`].
+    pub fn wake(&self) {
+        self.awake.store(true, Ordering::Relaxed);
+    }
+
+    /// A stream was ended in order: its "unpublish" or "delete stream" came.
+    pub fn was_ended_in_order(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Media that came so far, headers too.
@@ -120,10 +139,18 @@ struct Peer {
     session: Option<ServerSession>,
     misbehaving: bool,
     heard: Arc<Mutex<Vec<Heard>>>,
+    ended: Arc<AtomicBool>,
+    awake: Arc<AtomicBool>,
 }
 
 impl Peer {
-    fn new(stream: TcpStream, until: Until, then: Then, heard: Arc<Mutex<Vec<Heard>>>) -> Self {
+    fn new(
+        stream: TcpStream,
+        until: Until,
+        then: Then,
+        heard: Arc<Mutex<Vec<Heard>>>,
+        (ended, awake): (Arc<AtomicBool>, Arc<AtomicBool>),
+    ) -> Self {
         stream.set_nonblocking(true).unwrap();
         let mut peer = Self {
             stream,
@@ -133,6 +160,8 @@ impl Peer {
             session: None,
             misbehaving: false,
             heard,
+            ended,
+            awake,
         };
         if until == Until::Accept {
             peer.misbehave();
@@ -159,6 +188,12 @@ impl Peer {
         }
         if self.misbehaving && matches!(self.then, Then::Deaf) {
             return true;
+        }
+        if self.misbehaving && matches!(self.then, Then::Doze) {
+            if !self.awake.load(Ordering::Relaxed) {
+                return true;
+            }
+            (self.misbehaving, self.until) = (false, Until::Forever);
         }
         let mut buffer = [0; 16 << 10];
         match self.stream.read(&mut buffer) {
@@ -224,6 +259,12 @@ impl Peer {
                     ServerSessionEvent::AudioDataReceived { .. }
                     | ServerSessionEvent::VideoDataReceived { .. },
                 ) if self.until == Until::Live => return self.misbehave(),
+                ServerSessionResult::RaisedEvent(ServerSessionEvent::PublishStreamFinished {
+                    ..
+                }) => {
+                    self.ended.store(true, Ordering::Relaxed);
+                    continue;
+                }
                 ServerSessionResult::RaisedEvent(event) => {
                     self.hear(event);
                     continue;

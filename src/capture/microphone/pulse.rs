@@ -9,6 +9,7 @@
 //! stream's first sample was captured, and so each block's time by counting, without the jitter of its delivery.
 
 use std::ffi::CStr;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,6 +48,18 @@ const LARGEST_CHANNELS: u8 = 2;
 /// A connection to the server.
 pub(super) struct Server {
     client: Client,
+    /// Dropped after the client.
+    _hang_up: HangUp,
+}
+
+/// Ends the connection. The crate's reactor thread sees that nobody needs it only when something wakes it: the end of
+/// its socket does. Without that each connection would leave a thread and a socket behind.
+struct HangUp(UnixStream);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.shutdown(Shutdown::Both).ok(); // the server may be gone already
+    }
 }
 
 /// A source of the server.
@@ -64,9 +77,13 @@ impl Server {
         // for the handshake, which is made before the socket stops blocking
         socket.set_read_timeout(Some(ANSWER_WITHIN)).ok()?;
         socket.set_write_timeout(Some(ANSWER_WITHIN)).ok()?;
+        let hang_up = HangUp(socket.try_clone().ok()?);
         let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
         match Client::new_unix(c"Kaibo", socket, cookie) {
-            Ok(client) => Some(Self { client }),
+            Ok(client) => Some(Self {
+                client,
+                _hang_up: hang_up,
+            }),
             Err(error) => {
                 tracing::debug!(%error, "the sound server does not let us in");
                 None
@@ -177,20 +194,6 @@ impl Server {
             may_be_silent: source.is_desktop_sound(),
         };
         Ok((stream, opened))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The crate's reactor thread only sees that nobody needs it when something wakes it: the answer to a last
-        // question does. Without that each connection would leave a thread and a socket behind.
-        let mut question = pin!(self.client.server_info());
-        let waker = std::task::Waker::noop();
-        let asked = question.as_mut().poll(&mut Context::from_waker(waker));
-        tracing::trace!(
-            answered = asked.is_ready(),
-            "sound server connection closed"
-        );
     }
 }
 
