@@ -223,12 +223,12 @@ fn a_goodbye_gets_its_time() {
     let server = FakeServer::start(Until::Live, Then::Doze);
     let push = Running::rtmp(&server.address(KEY), RtmpOptions::default());
     push.wait_connected();
-    let two_seconds = &material::packets()[..150];
+    let half_a_second = &material::packets()[..38];
     // far more bytes than the system holds for a peer that does not read; the peer does not decode them
-    let heavy: Vec<_> = (two_seconds.iter().cloned())
+    let heavy: Vec<_> = (half_a_second.iter().cloned())
         .map(|mut packet| {
             if packet.track == Track::Video {
-                packet.data = vec![0; 40_000].into();
+                packet.data = vec![0; 150_000].into();
             }
             packet
         })
