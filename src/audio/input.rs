@@ -2,17 +2,20 @@
 //!
 //! Blocks that follow each other are laid end to end, whatever their stamps' jitter; a stamp that is off by 70 ms, or
 //! by 15 ms for half a second, starts a new run at its own place. What lies between two runs is silence and counted as
-//! a gap. What comes after its time has been mixed is dropped and counted; an input that is late for half a second
-//! on end is moved later, because sound a little late beats no sound.
+//! a gap. Stamps that move away slowly are the input's own clock: its sound is stretched after them ([`Drift`]). What
+//! comes after its time has been mixed is dropped and counted; an input that is late for half a second on end is moved
+//! later, because sound a little late beats no sound.
 
 use std::time::Duration;
 
+use super::InputStats;
 use super::clock::{Frame, SampleClock};
+use super::drift::Drift;
 use super::gain::GainRamp;
-use super::resample::{Converter, FormatError, frames_at_engine_rate};
+use super::resample::{Converter, FormatError, whole};
 use super::timeline::{Timeline, fade_in, offset};
 use crate::media::SourceId;
-use crate::media::audio::AudioFormat;
+use crate::media::audio::{AudioFormat, ENGINE_RATE};
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaTime;
 
@@ -58,6 +61,7 @@ pub(super) struct InputCounts {
 pub(super) struct Input {
     tap: AudioTap,
     converter: Converter,
+    drift: Drift,
     timeline: Timeline,
     run: Option<Run>,
     /// Later than its stamps by this much.
@@ -97,6 +101,7 @@ impl Input {
         Ok(Self {
             tap,
             converter,
+            drift: Drift::default(),
             timeline,
             run: None,
             shift: 0,
@@ -122,6 +127,14 @@ impl Input {
 
     pub(super) fn timeline_mut(&mut self) -> &mut Timeline {
         &mut self.timeline
+    }
+
+    /// What the panel shows of it.
+    pub(super) fn stats(&self) -> InputStats {
+        InputStats {
+            source: self.tap.source,
+            drift_ppm: self.drift.ppm(),
+        }
     }
 
     pub(super) fn counts(&self) -> InputCounts {
@@ -193,10 +206,16 @@ impl Input {
         let rate = self.tap.format.rate;
         let channels = usize::from(self.tap.format.channels);
         let count = (self.samples.len() / channels) as u64;
-        if !(self.run.as_mut()).is_some_and(|run| run.continues(position, rate)) {
-            self.end_run(mixed);
+        let mut at = position;
+        if let Some(run) = &mut self.run {
+            let expected = run.anchor + whole(self.converter.length());
+            if run.continues(position - expected, rate) {
+                at = expected;
+                self.follow_clock(position - expected, count);
+            } else {
+                self.end_run(mixed);
+            }
         }
-        let mut at = (self.run.as_ref()).map_or(position, |run| run.expected(rate));
         let change = self.lateness.judge(at - mixed, count, self.shift, rate);
         if change != 0 {
             self.end_run(mixed);
@@ -218,6 +237,15 @@ impl Input {
         self.write(mixed);
     }
 
+    /// Stretches what comes so that it stays where its stamps are: this block's is `off` frames behind.
+    fn follow_clock(&mut self, off: i64, count: u64) {
+        let seconds = |frames: i64, rate: u32| frames as f64 / f64::from(rate);
+        let length = seconds(i64::try_from(count).unwrap_or(0), self.tap.format.rate);
+        if let Some(stretch) = self.drift.add(seconds(off, ENGINE_RATE), length) {
+            self.converter.stretch(stretch);
+        }
+    }
+
     fn start_run(&mut self, at: i64, mixed: i64) {
         if let Some(end) = self.last_end {
             self.counts.gap_frames += u64::try_from(at - end).unwrap_or(0);
@@ -228,6 +256,7 @@ impl Input {
                     .fade_out(mixed.max(cut - offset(FADE_FRAMES)), cut);
             }
         }
+        self.drift.restart();
         self.run = Some(Run {
             anchor: at,
             taken: 0,
@@ -278,15 +307,8 @@ impl Input {
 }
 
 impl Run {
-    /// Where the next block goes.
-    fn expected(&self, rate: u32) -> i64 {
-        let taken = frames_at_engine_rate(self.taken, rate);
-        self.anchor.saturating_add_unsigned(taken)
-    }
-
-    /// Whether a block stamped with `position` belongs at the run's end.
-    fn continues(&mut self, position: i64, rate: u32) -> bool {
-        let off = position - self.expected(rate);
+    /// Whether a block whose stamp lies `off` frames behind the run's end belongs there.
+    fn continues(&mut self, off: i64, rate: u32) -> bool {
         if off.abs() < ASTRAY_FRAMES {
             self.astray = None;
             return true;

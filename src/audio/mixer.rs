@@ -198,6 +198,8 @@ impl Mixer {
             .max();
         stats.levels = self.levels();
         stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
+        stats.inputs.clear();
+        stats.inputs.extend(self.inputs.iter().map(Input::stats));
         stats.overruns = counts.overruns;
         stats.ahead = counts.ahead;
         stats.late = counts.late;

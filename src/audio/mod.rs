@@ -10,6 +10,7 @@
 //! [`EncodedPacket`]: crate::media::packet::EncodedPacket
 
 mod clock;
+mod drift;
 mod encoder;
 mod gain;
 mod input;
@@ -64,6 +65,16 @@ impl Default for Levels {
     }
 }
 
+/// Figures of one input of the mix.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct InputStats {
+    /// Which.
+    pub source: SourceId,
+    /// By how many millionths its clock was found to be slower than ours, after which its sound is stretched. `None`
+    /// while there was nothing to correct.
+    pub drift_ppm: Option<f32>,
+}
+
 /// Figures of the audio stage.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct AudioStats {
@@ -71,6 +82,8 @@ pub struct AudioStats {
     pub levels: Levels,
     /// Inputs that delivered samples within the last second.
     pub active_inputs: usize,
+    /// Each input.
+    pub inputs: Vec<InputStats>,
     /// Blocks refused by full rings, over all inputs.
     pub overruns: u64,
     /// Blocks stamped more than 500 ms in the future, dropped.

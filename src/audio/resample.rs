@@ -1,11 +1,14 @@
 //! Any input format to 48 kHz stereo: interleaved samples in, [`Frame`]s out. On the audio thread.
 //!
 //! Frame `j` that comes out belongs to the time `j / 48000` s after the first sample that went in: the filter's delay
-//! is taken out here, so that callers place sound by counting.
+//! is taken out here, so that callers place sound by counting. An input whose clock is off is stretched: sound of
+//! 48 kHz passes untouched until that is needed.
+
+use std::collections::VecDeque;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
-    Async, FixedAsync, Indexing, Resampler as _, SincInterpolationParameters,
+    Adjustable as _, Async, FixedAsync, Indexing, Resampler as _, SincInterpolationParameters,
     SincInterpolationType, WindowFunction,
 };
 
@@ -33,6 +36,10 @@ pub(super) struct Converter {
     channels: usize,
     resampler: Option<Resampler>,
     stereo: Vec<Frame>,
+    /// Frames of this run that passed without a resampler.
+    passed: u64,
+    /// The last of them, for a resampler that begins within the run.
+    recent: VecDeque<Frame>,
 }
 
 impl Converter {
@@ -54,7 +61,29 @@ impl Converter {
             channels: usize::from(format.channels),
             resampler,
             stereo: Vec::new(),
+            passed: 0,
+            recent: VecDeque::with_capacity(SINC_LEN),
         })
+    }
+
+    /// Makes `1 + stretch` times as many frames of what comes from now on.
+    pub(super) fn stretch(&mut self, stretch: f64) {
+        if self.resampler.is_none() {
+            let Some(mut resampler) = Resampler::new(ENGINE_RATE, 2) else {
+                return;
+            };
+            resampler.prime(&self.recent);
+            self.resampler = Some(resampler);
+        }
+        if let Some(resampler) = &mut self.resampler {
+            resampler.stretch(stretch);
+        }
+    }
+
+    /// Length, in frames at 48 kHz, of all that was pushed in this run.
+    pub(super) fn length(&self) -> f64 {
+        let resampled = self.resampler.as_ref().map_or(0.0, Resampler::length);
+        exact(self.passed) + resampled
     }
 
     /// Converts samples that follow the ones before; the result is appended to `out`.
@@ -63,12 +92,20 @@ impl Converter {
             channels,
             resampler,
             stereo,
+            passed,
+            recent,
         } = self;
         let Some(resampler) = resampler else {
+            let start = out.len();
             to_stereo(interleaved, *channels, out);
+            let new = &out[start..];
+            *passed += new.len() as u64;
+            let kept = &new[new.len().saturating_sub(SINC_LEN)..];
+            recent.drain(..(recent.len() + kept.len()).saturating_sub(SINC_LEN));
+            recent.extend(kept);
             return;
         };
-        if *channels == 1 {
+        if *channels == 1 && resampler.width == 1 {
             resampler.push(interleaved.iter().map(|s| clean(*s)), out);
         } else {
             stereo.clear();
@@ -82,7 +119,27 @@ impl Converter {
         if let Some(resampler) = &mut self.resampler {
             resampler.finish(out);
         }
+        self.passed = 0;
+        self.recent.clear();
     }
+}
+
+/// A count as it is used in products with a ratio.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact for six thousand years of sound"
+)]
+const fn exact(frames: u64) -> f64 {
+    frames as f64
+}
+
+/// The whole number of frames nearest to a length.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths are far below 2^63, and a cast of floats saturates"
+)]
+pub(super) fn whole(length: f64) -> i64 {
+    length.round() as i64
 }
 
 /// A broken driver's infinities would sound for ever in filters and meters.
@@ -122,6 +179,9 @@ fn downmix(f: &[f32]) -> Frame {
 struct Resampler {
     inner: Async<f32>,
     rate: u32,
+    /// Nominal output frames per input frame, and what is made of it.
+    nominal: f64,
+    ratio: f64,
     width: usize,
     /// Input frames per step.
     chunk: usize,
@@ -130,7 +190,8 @@ struct Resampler {
     produced: Vec<f32>,
     /// Frames of the filter's delay still to be left out.
     skip: usize,
-    taken: u64,
+    /// Length in output frames of what went through the filter.
+    through: f64,
     given: u64,
 }
 
@@ -149,17 +210,42 @@ impl Resampler {
             skip: delay(rate),
             inner,
             rate,
+            nominal: ratio,
+            ratio,
             width,
             chunk,
             pending: Vec::new(),
             produced,
-            taken: 0,
+            through: 0.0,
             given: 0,
         })
     }
 
+    /// Puts stereo sound into the filter that has been heard already.
+    fn prime(&mut self, heard: &VecDeque<Frame>) {
+        self.skip += heard.len();
+        self.through -= exact(heard.len() as u64);
+        self.pending.extend(heard.iter().flatten());
+    }
+
+    fn stretch(&mut self, stretch: f64) {
+        let ratio = self.nominal * (1.0 + stretch);
+        if self.inner.set_resample_ratio(ratio, false).is_ok() {
+            self.ratio = ratio;
+        }
+    }
+
+    /// Length in output frames of all that was pushed.
+    fn length(&self) -> f64 {
+        self.through + exact(self.waiting() as u64) * self.ratio
+    }
+
+    /// Input frames that wait for a whole chunk.
+    fn waiting(&self) -> usize {
+        self.pending.len() / self.width
+    }
+
     fn push(&mut self, samples: impl ExactSizeIterator<Item = f32>, out: &mut Vec<Frame>) {
-        self.taken += samples.len() as u64 / self.width as u64;
         self.pending.extend(samples);
         let samples = self.chunk * self.width;
         let mut from = 0;
@@ -187,6 +273,7 @@ impl Resampler {
         else {
             return 0;
         };
+        self.through += exact(frames as u64) * self.ratio;
         let skipped = self.skip.min(made);
         self.skip -= skipped;
         self.given += (made - skipped) as u64;
@@ -200,20 +287,21 @@ impl Resampler {
     }
 
     fn finish(&mut self, out: &mut Vec<Frame>) {
-        let due = frames_at_engine_rate(self.taken, self.rate);
+        let due = u64::try_from(whole(self.length())).unwrap_or(0);
         let start = out.len();
         let before = self.given;
-        let left = self.pending.len() / self.width;
-        if self.taken > 0 {
-            self.step(0, left, out);
-            self.pending.clear();
+        if due > 0 {
+            self.step(0, self.waiting(), out);
             while self.given < due && self.step(0, 0, out) > 0 {}
             let keep = usize::try_from(due.saturating_sub(before)).unwrap_or(usize::MAX);
             out.truncate(start.saturating_add(keep));
         }
+        self.pending.clear();
         self.inner.reset();
+        // the clock behind the next run is the same one
+        self.inner.set_resample_ratio(self.ratio, false).ok(); // it was in bounds before
         self.skip = delay(self.rate);
-        self.taken = 0;
+        self.through = 0.0;
         self.given = 0;
     }
 }
@@ -267,6 +355,45 @@ mod tests {
         );
         assert_eq!(fold(5, &[0.1, 0.2, 0.3, 0.4, 0.5]), [[0.1, 0.2]]);
         assert_eq!(fold(2, &[f32::NAN, f32::INFINITY]), [[0.0; 2]]);
+    }
+
+    /// A tone of 48 kHz sound goes on without a step when stretching begins, and is longer by as much as was asked.
+    #[test]
+    fn stretching_begins_without_a_seam() {
+        let period = 48.0;
+        let tone = |i: f64| (i * std::f64::consts::TAU / period).sin();
+        for channels in [1_u16, 2] {
+            let mut converter = Converter::new(format(48_000, channels)).unwrap();
+            let mut out = Vec::new();
+            for k in 0..2_000_u32 {
+                if k == 500 {
+                    converter.stretch(3e-4);
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "a test tone")]
+                let block: Vec<f32> = (k * 480..(k + 1) * 480)
+                    .flat_map(|i| vec![0.5 * tone(f64::from(i)) as f32; channels.into()])
+                    .collect();
+                converter.push(&block, &mut out);
+            }
+            let length = converter.length();
+            converter.finish(&mut out);
+            let expected = 960_000.0 + 720_000.0 * 3e-4;
+            assert!((length - expected).abs() < 1.0, "{length}");
+            assert_eq!(whole(length), i64::try_from(out.len()).unwrap());
+            assert_eq!(converter.length(), 0.0);
+            let worst = (0..out.len() - 64).map(|j| {
+                let j64 = f64::from(u32::try_from(j).unwrap());
+                let input = if j < 240_000 {
+                    j64
+                } else {
+                    240_000.0 + (j64 - 240_000.0) / (1.0 + 3e-4)
+                };
+                (f64::from(out[j][0]) - 0.5 * tone(input)).abs()
+            });
+            let worst = worst.fold(0.0, f64::max);
+            // a displacement of a tenth of a sample would show as 0.5 · τ / 48 / 10 = 0.0065
+            assert!(worst < 0.005, "{channels}: {worst}");
+        }
     }
 
     /// An impulse keeps its time, whatever the rate, and in the second run as in the first.

@@ -111,6 +111,9 @@ texts! {
     preview_starting: "Preview is starting…", "正在启动预览…";
 
     sound: "Sound", "声音";
+    drift: "Clock {} ppm", "时钟偏差 {} ppm";
+    drift_help: "The sound card's clock differs from the computer's by this much. Kaibo corrects it, so that sound and picture stay together.",
+        "声卡时钟与电脑时钟的偏差。Kaibo 会自动校正，声音和画面不会越走越开。";
     microphone: "Microphone", "麦克风";
     microphone_none: "No microphone", "不使用麦克风";
     microphone_default: "System default", "系统默认";

@@ -445,3 +445,49 @@ fn more_inputs_than_allowed_are_refused() {
     run(&mut mixer, &mut [], 1);
     assert!(mixer.inputs.is_empty());
 }
+
+/// A device at 48 kHz whose clock is slow by `ppm`: it stamps by our clock and delivers fewer frames than we count.
+#[test]
+fn a_clock_that_is_off_is_followed() {
+    for ppm in [300, -300] {
+        let mut mixer = Mixer::new(ORIGIN);
+        let ring = Duration::from_millis(500);
+        let (mut sink, tap) = audio_ring(SourceId(1), AudioFormat::ENGINE, ring);
+        mixer.add(tap).unwrap();
+        // a click each second of our time, which is fewer frames of a slow device
+        let rate = 48_000.0 / (1.0 + f64::from(ppm) * 1e-6);
+        let at = |frame: f64| ORIGIN + Duration::from_secs_f64(frame / rate);
+        let mut sent = 0_u32;
+        let mut worst = 0_i64;
+        let mut position = 0;
+        while position < 100 * 48_000 {
+            let now = mixer.due();
+            while at(f64::from(sent + 960)) + Duration::from_millis(5) <= now {
+                let samples: Vec<f32> = (sent..sent + 960)
+                    .flat_map(|i| {
+                        let second = f64::from(i) / rate;
+                        let first = second - second.floor() < 1.0 / rate;
+                        [if first { 0.9 } else { 0.0 }; 2]
+                    })
+                    .collect();
+                sink.push(at(f64::from(sent)), &samples);
+                sent += 960;
+            }
+            mixer.drain(now);
+            let block: Vec<Frame> = mixer.mix().samples.as_chunks().0.to_vec();
+            let peak = (0..block.len()).max_by(|a, b| block[*a][0].total_cmp(&block[*b][0]));
+            if let Some(i) = peak.filter(|i| block[*i][0] > 0.3) {
+                let place = position + i64::try_from(i).unwrap();
+                let off = (place + 24_000).rem_euclid(48_000) - 24_000;
+                worst = worst.max(off.abs());
+            }
+            position += 1024;
+        }
+        // 10 ms are 480 frames; uncorrected it would be 1440 by now
+        assert!(worst > 20 && worst < 300, "{ppm} ppm: {worst} frames");
+        let stats = stats(&mixer);
+        assert_eq!((stats.gap_ms, stats.late, stats.overruns), (0, 0, 0));
+        let found = stats.inputs[0].drift_ppm.unwrap();
+        assert!((f64::from(found) - f64::from(ppm)).abs() < 20.0, "{found}");
+    }
+}

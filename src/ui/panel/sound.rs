@@ -6,7 +6,7 @@ use crate::capture::AudioSpec;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
-use crate::ui::text::fill;
+use crate::ui::text::{Text, fill};
 use crate::ui::theme::size;
 use crate::ui::widgets::{label_ui, meter, section_ui};
 
@@ -24,6 +24,19 @@ pub fn sound_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
     label_ui(ui, t.level);
     // The meter shows the mix: a muted microphone does not silence the sound of a file.
     meter(ui, &status.audio.levels, false, t);
+    drift_ui(status, t, ui);
+}
+
+/// Said where it is worth knowing: a sound card whose clock is really off.
+fn drift_ui(status: &Status, t: &Text, ui: &mut Ui) {
+    let drifts = status.audio.inputs.iter().filter_map(|i| i.drift_ppm);
+    let Some(ppm) = drifts.max_by(|a, b| a.abs().total_cmp(&b.abs())) else {
+        return;
+    };
+    if ppm.abs() >= 1.0 {
+        // a slow clock is behind: people call that minus
+        label_ui(ui, &fill(t.drift, &[&format!("{:+.0}", -ppm)])).on_hover_text(t.drift_help);
+    }
 }
 
 fn microphone_ui(
