@@ -1,7 +1,7 @@
 //! `kaibo push`: broadcast without a window.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,7 @@ pub(super) struct PushArgs {
     /// Settings file (TOML); the other options win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print figures once a second, and events, on standard output.
+    /// Print figures once a second on standard output (as JSON: events, too).
     #[arg(long, value_enum, value_name = "FORMAT")]
     stats: Option<StatsFormat>,
     /// Draw on the software adapter even if there is a GPU.
@@ -193,6 +193,9 @@ impl PushArgs {
                 audio.input = AudioSpec::None; // like ffmpeg: a file brings its own sound
             }
         }
+        if let Some(path) = &self.record {
+            check_recording(path)?;
+        }
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
         let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
         if let Some(url) = url {
@@ -226,6 +229,17 @@ impl PushArgs {
                 looped: self.looped,
             }),
         }
+    }
+}
+
+/// What is written is FLV, whatever the name says: players go by the name.
+fn check_recording(path: &Path) -> Result<(), String> {
+    match path.extension() {
+        Some(ext) if !ext.eq_ignore_ascii_case("flv") => Err(format!(
+            "--record: recordings are FLV files: name it {}",
+            path.with_extension("flv").display()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -400,7 +414,8 @@ impl<'a> Show<'a> {
             EventKind::SourceLost { source } => {
                 // one that never delivered is a mistake worth ending for; one that did may come back, if it can
                 let never_up = !self.up.contains(source) && self.is_asked_for(source);
-                (never_up || event.severity == Severity::Fatal).then_some(Exit::NotOpened)
+                let over = never_up || event.severity == Severity::Fatal;
+                over.then(|| fail(&event.message, Exit::NotOpened))
             }
             _ => None,
         }
@@ -415,7 +430,7 @@ impl<'a> Show<'a> {
             }
             Some(StatsFormat::Text) => match line {
                 Line::Status(status) => say(&figures(status)),
-                Line::Event(event) => say(&event.message),
+                Line::Event(_) => {} // the log says it already
             },
         }
     }
@@ -425,9 +440,19 @@ impl<'a> Show<'a> {
 fn figures(status: &Status) -> String {
     let encoder = status.encoder.clone().unwrap_or_default();
     let stream = status.stream.as_ref();
+    let state = match &status.engine {
+        EngineState::Previewing => "off air".to_owned(),
+        EngineState::Connecting => "connecting".to_owned(),
+        EngineState::Live { since } => {
+            let s = status.at.saturating_since(*since).as_secs();
+            format!("live {}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+        }
+        EngineState::Reconnecting { attempt, .. } => format!("reconnecting, try {attempt}"),
+        EngineState::Stopping => "stopping".to_owned(),
+        EngineState::Failed { .. } => "failed".to_owned(),
+    };
     format!(
-        "{:?}  {:.1} fps  {} kbit/s  queue {} ms  dropped {}  skipped {}  lagged {}",
-        status.engine,
+        "{state}  {:.1} fps  {} kbit/s  queue {} ms  dropped {}  skipped {}  lagged {}",
         encoder.fps,
         encoder.kbps,
         stream.map_or(0, |s| s.queued_ms),

@@ -18,7 +18,7 @@ pub(super) enum Refused {
     #[error("this name is already being published")]
     Busy,
     /// Empty or too long.
-    #[error("a stream name of 1 to 256 bytes is needed")]
+    #[error("a stream needs a name (key) of 1 to 256 bytes")]
     BadName,
 }
 
@@ -74,10 +74,17 @@ impl Drop for Registration {
     }
 }
 
-/// The stream's name in a publish or play request: "live/kaibo?token=x" names "kaibo".
+/// The stream's name in a publish or play request: "live/kaibo?token=x" names "kaibo". A key that is all query, as
+/// Bilibili's are ("?streamname=live_1&key=x"), has the name in it.
 pub(super) fn stream_name(requested: &str) -> &str {
-    let path = requested.split(['?', '#']).next().unwrap_or_default();
-    path.rsplit('/').next().unwrap_or_default()
+    let (path, query) = requested.split_once(['?', '#']).unwrap_or((requested, ""));
+    match path.rsplit('/').next().unwrap_or_default() {
+        "" => query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("streamname="))
+            .unwrap_or_default(),
+        name => name,
+    }
 }
 
 #[cfg(test)]
@@ -108,5 +115,6 @@ mod tests {
         assert_eq!(stream_name("kaibo?key=1/2"), "kaibo");
         assert_eq!(stream_name("a/b/舞台"), "舞台");
         assert_eq!(stream_name("?x"), "");
+        assert_eq!(stream_name("?key=x&streamname=live_1&s=rtmp"), "live_1");
     }
 }

@@ -277,7 +277,9 @@ impl Peer {
             }
             Err(refused) => {
                 let code = match refused {
-                    Refused::Busy | Refused::BadName => "NetStream.Publish.BadName",
+                    Refused::Busy => "NetStream.Publish.BadName",
+                    // the usual code for a bad name is taken for a busy one by every client, and by us
+                    Refused::BadName => "NetStream.Publish.Denied",
                 };
                 self.dialogue.refuse(request, code, &refused.to_string())?;
                 Ok(false)

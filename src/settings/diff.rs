@@ -36,6 +36,7 @@ impl ChangeSet {
             stream,
             server,
             scene,
+            window: _, // no concern of the engine
         } = new;
         let VideoSettings { size, fps } = video;
         let VideoEncoderSettings {

@@ -31,6 +31,32 @@ pub struct Settings {
     pub server: ServerSettings,
     /// What is shown.
     pub scene: Scene,
+    /// How the window looks.
+    pub window: WindowSettings,
+}
+
+/// How the window looks. Nothing in it concerns the engine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WindowSettings {
+    /// "auto" (the system's), "zh" or "en".
+    pub language: LanguageChoice,
+    /// Width and height in points when it was closed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[u32; 2]>,
+}
+
+/// The language a person chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguageChoice {
+    /// That of the system.
+    #[default]
+    Auto,
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
 }
 
 /// Picture size and rate.
@@ -104,6 +130,7 @@ impl Settings {
             stream,
             server: _,
             scene,
+            window: _,
         } = self;
         let mut out = Vec::new();
         let size = video.size;
@@ -218,6 +245,7 @@ impl Default for Settings {
                 layers: vec![Layer::new(SourceSpec::Test {})],
                 filters: Vec::new(),
             },
+            window: WindowSettings::default(),
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct App {
     /// Start the stream at once.
     go_live: bool,
     title: String,
+    /// The window's size in points as of the last paint.
+    size: Option<[u32; 2]>,
     surface: SurfaceGuard,
 }
 
@@ -71,6 +73,7 @@ impl App {
             first: true,
             go_live,
             title: String::new(),
+            size: None,
             surface: SurfaceGuard::new(share),
         }
     }
@@ -105,6 +108,19 @@ impl App {
         }
     }
 
+    /// Opens as large the next time.
+    fn keep_size(&mut self) {
+        if let Some(path) = &self.settings_path
+            && self.size.is_some()
+            && self.size != self.draft.settings.window.size
+        {
+            self.draft.settings.window.size = self.size;
+            if let Err(error) = file::save(&self.draft.settings, path) {
+                tracing::warn!(error = with_causes(&error), "the window's size is not kept");
+            }
+        }
+    }
+
     fn set_title(&mut self, ctx: &egui::Context) {
         let title = window_title(&self.status, self.draft.text());
         if title != self.title {
@@ -112,6 +128,22 @@ impl App {
             self.title = title;
         }
     }
+}
+
+/// The window's size in points; `None` while it is maximised or hidden.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides of a window"
+)]
+fn window_size(ctx: &egui::Context) -> Option<[u32; 2]> {
+    ctx.input(|i| {
+        let viewport = i.viewport();
+        let special = [viewport.maximized, viewport.fullscreen, viewport.minimized];
+        let size = viewport.inner_rect?.size();
+        let usual = !special.contains(&Some(true)) && size.x >= 1.0 && size.y >= 1.0;
+        usual.then(|| [size.x.round() as u32, size.y.round() as u32])
+    })
 }
 
 impl eframe::App for App {
@@ -144,6 +176,7 @@ impl eframe::App for App {
         window_ui(&status, &mut self.draft, &mut commands, ui);
         self.send(commands);
         self.set_title(ui.ctx());
+        self.size = window_size(ui.ctx()).or(self.size);
         self.surface.before_paint(ui.ctx(), frame);
         if self.draft.quit {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
@@ -152,6 +185,7 @@ impl eframe::App for App {
 
     fn on_exit(&mut self) {
         self.surface.painted();
+        self.keep_size();
         if let Some(engine) = self.engine.take() {
             let started = Instant::now();
             match engine.shutdown() {

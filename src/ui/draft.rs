@@ -41,6 +41,8 @@ pub struct Draft {
     pub key_shown: bool,
     /// Media file field.
     pub file_path: String,
+    /// There is no file where it points: said below the field.
+    pub file_missing: bool,
     /// What happened.
     pub messages: MessageLog,
     /// The last minute's figures.
@@ -76,6 +78,7 @@ impl Draft {
             key_taken: false,
             key_shown: false,
             file_path: String::new(),
+            file_missing: false,
             messages: MessageLog::default(),
             history: History::default(),
             picture: None,
@@ -109,9 +112,14 @@ impl Draft {
         self.apply(commands);
     }
 
-    /// Plays a media file in the lowest layer.
+    /// Plays a media file in the lowest layer. A path that leads nowhere changes nothing: the picture that is on air
+    /// stays.
     pub fn choose_file(&mut self, path: &Path, commands: &mut Vec<Command>) {
         self.file_path = path.display().to_string();
+        self.file_missing = !path.is_file();
+        if self.file_missing {
+            return;
+        }
         self.choose_source(file_spec(path.to_owned()), commands);
     }
 
@@ -147,15 +155,21 @@ impl Draft {
         }
     }
 
+    /// Speaks another language, also after the next start.
+    pub fn choose_language(&mut self, language: Language, commands: &mut Vec<Command>) {
+        self.language = language;
+        self.settings.window.language = language.choice();
+        self.apply(commands);
+    }
+
     /// Sends the settings as they are now.
     pub fn apply(&self, commands: &mut Vec<Command>) {
         commands.push(Command::ApplySettings(Box::new(self.settings.clone())));
     }
 
     /// Moves a key that stands in the address into its own field. Called when an address was pasted or is complete,
-    /// not with each typed letter.
+    /// not with each typed letter. What was wrong with it stays wrong until it is changed.
     pub fn split_address(&mut self) {
-        self.address_problem = None;
         if self.address.trim().is_empty() {
             return;
         }
@@ -173,6 +187,7 @@ impl Draft {
 
     /// Goes live with what the fields say; the settings follow from them.
     pub fn go_live(&mut self, commands: &mut Vec<Command>) {
+        self.address_problem = None;
         self.split_address();
         if self.address_problem.is_none() && !self.address.trim().is_empty() {
             let key = StreamKey::new(self.key.trim());

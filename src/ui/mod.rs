@@ -54,8 +54,6 @@ pub struct RunOptions {
     pub settings_problem: Option<String>,
     /// The stream key, when one was given.
     pub key: Option<StreamKey>,
-    /// The window's language; the system's when absent.
-    pub language: Option<Language>,
     /// Go live at once.
     pub go_live: bool,
 }
@@ -82,7 +80,7 @@ pub enum UiError {
 /// Opens the window and runs until it is closed. Must be called on the main thread.
 pub fn run(options: RunOptions) -> Result<(), UiError> {
     preflight::check()?;
-    let native = native_options();
+    let native = native_options(options.settings.window.size);
     // The engine's reason, kept apart from eframe's own errors.
     let mut engine_error = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -111,12 +109,17 @@ pub fn run(options: RunOptions) -> Result<(), UiError> {
     }
 }
 
-fn native_options() -> eframe::NativeOptions {
+/// The smallest window that holds everything, in points.
+const LEAST_SIZE: [f32; 2] = [960.0, 600.0];
+
+#[expect(clippy::cast_precision_loss, reason = "sides of a window")]
+fn native_options(size: Option<[u32; 2]>) -> eframe::NativeOptions {
+    let size = size.map_or([1100.0, 650.0], |s| s.map(|side| side as f32));
     let viewport = egui::ViewportBuilder::default()
         .with_title("Kaibo")
         .with_app_id("kaibo")
-        .with_inner_size([1100.0, 650.0])
-        .with_min_inner_size([960.0, 600.0])
+        .with_inner_size([size[0].max(LEAST_SIZE[0]), size[1].max(LEAST_SIZE[1])])
+        .with_min_inner_size(LEAST_SIZE)
         .with_drag_and_drop(true)
         .with_icon(egui::IconData::default());
     eframe::NativeOptions {
@@ -175,7 +178,7 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
     })
     .map_err(|error| UiError::Engine(with_causes(&error)))?;
     let chinese_font = theme::has_chinese_font();
-    let wanted = options.language.unwrap_or_else(Language::of_system);
+    let wanted = Language::chosen(options.settings.window.language);
     let language = if chinese_font {
         wanted
     } else {

@@ -1,6 +1,8 @@
 //! Every word the window shows, in one table with both languages side by side. `{}` marks a value, filled in by
 //! [`fill`]. Texts of the engine (messages, device names) come as they are.
 
+use crate::settings::LanguageChoice;
+
 /// A language of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
@@ -44,6 +46,23 @@ impl Language {
         named
             .or_else(sys_locale::get_locale)
             .map_or(Self::English, |locale| Self::of_locale(&locale))
+    }
+
+    /// What the user chose.
+    pub fn chosen(choice: LanguageChoice) -> Self {
+        match choice {
+            LanguageChoice::Auto => Self::of_system(),
+            LanguageChoice::Zh => Self::Chinese,
+            LanguageChoice::En => Self::English,
+        }
+    }
+
+    /// As it is kept in the settings.
+    pub const fn choice(self) -> LanguageChoice {
+        match self {
+            Self::Chinese => LanguageChoice::Zh,
+            Self::English => LanguageChoice::En,
+        }
     }
 
     /// The words.
@@ -105,6 +124,7 @@ texts! {
     file_label: "Media file", "媒体文件";
     file_hint: "Path of a video file", "视频文件路径";
     file_open: "Open", "打开";
+    file_missing: "There is no such file: check the path.", "找不到这个文件，请检查路径。";
     file_drop: "or drop a file onto the window", "也可以把文件拖到窗口里";
     file_drop_here: "Drop to play this file", "松开即可播放此文件";
     preview: "Preview", "预览";
@@ -119,16 +139,17 @@ texts! {
     microphone_default: "System default", "系统默认";
     microphone_default_named: "System default ({})", "系统默认（{}）";
     microphone_gone: "{} (not connected)", "{}（未连接）";
-    mute: "Mute", "静音";
-    muted: "Muted", "已静音";
+    mute: "Mute mic", "静音麦克风";
+    muted: "Mic muted", "麦克风已静音";
     gain: "Gain", "增益";
-    level: "Level", "电平";
+    level: "Level of everything sent", "输出总电平";
     level_value: "left {} dB, right {} dB", "左 {} dB，右 {} dB";
 
     quality: "Quality", "画质";
     size: "Size and frame rate", "尺寸与帧率";
     bitrate_choice: "Bitrate", "码率";
     quality_locked: "Size can be changed after the stream", "停播后可更改尺寸";
+    quality_locked_recording: "Size can be changed after the recording", "停止录制后可更改尺寸";
 
     destination: "Send to", "推流到";
     address: "Address", "推流地址";
@@ -142,6 +163,7 @@ texts! {
     watch: "Watch page", "观看页面";
     watch_open: "Open", "打开";
     watch_copy: "Copy link", "复制链接";
+    watch_copied: "Copied", "已复制";
 
     go_live: "Go live", "开始直播";
     stop: "Stop", "停止直播";
@@ -169,7 +191,8 @@ texts! {
     times: "{}×", "{} 次";
 
     quit_title: "You are on air", "正在直播";
-    quit_text: "Closing the window ends the stream and the recording.", "关闭窗口会结束直播和录制。";
+    quit_text: "Closing the window ends the stream.", "关闭窗口会结束直播。";
+    quit_both_text: "Closing the window ends the stream and the recording.", "关闭窗口会结束直播和录制。";
     quit_recording_title: "You are recording", "正在录制";
     quit_recording_text: "Closing the window ends the recording. The file is complete up to now.", "关闭窗口会结束录制，已录内容完整保留。";
     quit_yes: "End and close", "结束并关闭";

@@ -268,7 +268,7 @@ fn sources_and_microphones_that_are_there_can_be_chosen() {
         settings.audio.input,
         AudioSpec::Device("Yeti Stereo Microphone".to_owned())
     );
-    let commands = click(&mut harness, "Mute");
+    let commands = click(&mut harness, "Mute mic");
     assert!(
         matches!(commands[..], [Command::SetMicrophone { muted: true, .. }]),
         "{commands:?}"
@@ -281,26 +281,26 @@ fn a_media_file_is_opened_by_path_and_by_dropping_it() {
         [Command::ApplySettings(settings)] => settings.scene.layers[0].source.clone(),
         other => panic!("{other:?}"),
     };
+    let folder = tempfile::tempdir().unwrap();
+    let [song, other] = ["song.mp4", "other.mkv"].map(|name| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, b"").unwrap();
+        path
+    });
     let mut harness = window(idle(), draft(Language::English), SIZE);
     field(&harness, "Media file").focus();
     harness.run();
-    field(&harness, "Media file").type_text("/videos/song.mp4");
+    field(&harness, "Media file").type_text(song.to_str().unwrap());
     harness.run();
-    assert_eq!(
-        file(&click(&mut harness, "Open")),
-        file_spec("/videos/song.mp4".into())
-    );
+    assert_eq!(file(&click(&mut harness, "Open")), file_spec(song));
     assert!(
         harness.query_by_label("song.mp4").is_some(),
         "shown as chosen"
     );
 
     harness.state_mut().draft.file_path.clear();
-    drop_file(&mut harness, "/videos/other.mkv");
-    assert_eq!(
-        file(&taken(&mut harness)),
-        file_spec("/videos/other.mkv".into())
-    );
+    drop_file(&mut harness, other.to_str().unwrap());
+    assert_eq!(file(&taken(&mut harness)), file_spec(other));
 }
 
 #[test]
@@ -424,6 +424,65 @@ fn closing_on_air_asks_first() {
     assert!(harness.state().draft.quit);
 }
 
+/// Presses and releases the mouse there, all within one frame.
+fn press(harness: &mut Harness<'_, World>, pos: egui::Pos2) {
+    let button = |pressed| egui::Event::PointerButton {
+        pos,
+        button: egui::PointerButton::Primary,
+        pressed,
+        modifiers: egui::Modifiers::default(),
+    };
+    let events = &mut harness.input_mut().events;
+    events.push(egui::Event::PointerMoved(pos));
+    events.extend([true, false].map(button));
+    harness.step(); // a quarter of a second, within which egui sees a double click
+}
+
+#[test]
+fn a_double_click_takes_nothing_back() {
+    let mut harness = window(idle(), draft(Language::English), SIZE);
+    let button = harness.get_by_label("Go live").rect().center();
+    press(&mut harness, button);
+    assert!(matches!(
+        taken(&mut harness).last(),
+        Some(Command::StartStream)
+    ));
+    harness.state_mut().status = live();
+    press(&mut harness, button);
+    let again = taken(&mut harness);
+    assert!(again.is_empty(), "the second of a double click: {again:?}");
+}
+
+#[test]
+fn a_problem_found_by_the_click_outlives_the_fields_loss_of_focus() {
+    let mut harness = window(idle(), draft(Language::English), SIZE);
+    let button = harness.get_by_label("Go live").rect().center();
+    field(&harness, "Address").focus();
+    harness.run();
+    harness.event(egui::Event::Text("rtmp://live.example.com/app".to_owned()));
+    harness.run();
+    press(&mut harness, button);
+    harness.run();
+    let problem = harness.state().draft.address_problem.clone();
+    assert!(
+        problem.is_some_and(|p| p.contains("stream key")),
+        "no key was given"
+    );
+    assert!(taken(&mut harness).is_empty());
+}
+
+#[test]
+fn a_file_that_is_not_there_leaves_the_picture_alone() {
+    let mut harness = window(idle(), draft(Language::English), SIZE);
+    field(&harness, "Media file").focus();
+    harness.run();
+    harness.event(egui::Event::Text("/no/such/film.mp4".to_owned()));
+    harness.run();
+    let commands = click(&mut harness, "Open");
+    assert!(commands.is_empty(), "{commands:?}");
+    harness.get_by_label_contains("no such file");
+}
+
 #[test]
 fn the_language_can_be_switched() {
     let mut harness = window(idle(), draft(Language::English), SIZE);
@@ -433,6 +492,14 @@ fn the_language_can_be_switched() {
     harness.get_by_label("English").click();
     harness.run();
     assert!(harness.query_by_label("Go live").is_some());
+    // kept for the next start
+    let settings = &harness.state().draft.settings;
+    assert_eq!(settings.window.language, Language::English.choice());
+    let saved = taken(&mut harness);
+    assert!(matches!(
+        saved[..],
+        [Command::ApplySettings(_), Command::ApplySettings(_)]
+    ));
 }
 
 #[test]
@@ -454,7 +521,7 @@ fn everything_can_be_reached_by_keyboard() {
         "Test pattern",
         "Media file",
         "Microphone",
-        "Mute",
+        "Mute mic",
         "Address",
         "Stream key",
         "Record",

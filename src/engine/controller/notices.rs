@@ -12,8 +12,7 @@ impl Controller {
     pub(super) fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Source(id, SourceEvent::Ended) if self.microphone == Some(id) => {
-                let text =
-                    "no microphone was found: the stream carries silence until you choose one";
+                let text = "no microphone was found: only the picture source's own sound is sent until you choose one";
                 self.tell(Severity::Notice, EventKind::NoMicrophone, text);
             }
             Notice::Source(id, event) => {

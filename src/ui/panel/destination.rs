@@ -1,6 +1,8 @@
 //! Where the stream goes: address, key, and the watch page when it goes to this computer.
 
-use eframe::egui::{Button, Margin, OpenUrl, RichText, TextEdit, Ui};
+use std::time::Duration;
+
+use eframe::egui::{Button, Id, Margin, OpenUrl, RichText, TextEdit, Ui};
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
@@ -69,6 +71,25 @@ fn key_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
     }
 }
 
+/// Copies the link, and says so for a moment.
+fn copy_ui(url: &str, draft: &Draft, ui: &mut Ui) {
+    const SAID: f64 = 2.0;
+    let t = draft.text();
+    let id = Id::unique("link copied at");
+    let now = ui.input(|i| i.time);
+    let copied_at = ui.data(|d| d.get_temp::<f64>(id));
+    let text = match copied_at {
+        Some(at) if now - at < SAID => t.watch_copied,
+        _ => t.watch_copy,
+    };
+    if ui.add(Button::new(text)).clicked() {
+        ui.ctx().copy_text(url.to_owned());
+        ui.data_mut(|d| d.insert_temp(id, now));
+        ui.ctx()
+            .request_repaint_after(Duration::from_secs_f64(SAID + 0.1));
+    }
+}
+
 fn watch_ui(url: &str, draft: &Draft, ui: &mut Ui) {
     let t = draft.text();
     ui.add_space(size::GAP_SMALL);
@@ -85,9 +106,7 @@ fn watch_ui(url: &str, draft: &Draft, ui: &mut Ui) {
             if ui.add(Button::new(t.watch_open)).clicked() {
                 ui.ctx().open_url(OpenUrl::new_tab(url));
             }
-            if ui.add(Button::new(t.watch_copy)).clicked() {
-                ui.ctx().copy_text(url.to_owned());
-            }
+            copy_ui(url, draft, ui);
         });
     });
 }

@@ -26,7 +26,9 @@ pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, 
         EngineState::Reconnecting { .. } => (WideButton::OnAir, t.stop),
         EngineState::Stopping => (WideButton::Waiting, t.stopping),
     };
-    if wide_button(ui, look, text, time.as_deref()).clicked() {
+    let response = wide_button(ui, look, text, time.as_deref());
+    // the second click of a double click would take back what the first one did
+    if response.clicked() && !response.double_clicked() && !response.triple_clicked() {
         if status.engine.is_on() {
             commands.push(Command::StopStream);
         } else {
@@ -49,7 +51,7 @@ fn record_ui(status: &Status, draft: &Draft, commands: &mut Vec<Command>, ui: &m
     if let Some(file) = file {
         response = response.on_hover_text(&file.target);
     }
-    if response.clicked() {
+    if response.clicked() && !response.double_clicked() && !response.triple_clicked() {
         draft.toggle_recording(recording, commands);
     }
 }

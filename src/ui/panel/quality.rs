@@ -28,8 +28,9 @@ pub fn quality_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
                 for choice in Quality::choices() {
                     let chosen = (choice.size, choice.rate) == (size_now, rate_now);
                     let text = Quality::label(choice.size, choice.rate);
-                    if ui.selectable_label(chosen, text).clicked() && !chosen {
-                        quality = Some(choice);
+                    if ui.selectable_label(chosen, text).clicked() {
+                        ui.close(); // by keyboard it would stay open
+                        quality = (!chosen).then_some(choice);
                     }
                 }
             });
@@ -48,8 +49,9 @@ pub fn quality_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
         .show_ui(ui, |ui| {
             for kbps in BITRATES_KBPS {
                 let text = format!("{kbps} kbit/s");
-                if ui.selectable_label(kbps == kbps_now, text).clicked() && kbps != kbps_now {
-                    bitrate = Some(kbps);
+                if ui.selectable_label(kbps == kbps_now, text).clicked() {
+                    ui.close();
+                    bitrate = (kbps != kbps_now).then_some(kbps);
                 }
             }
         });
@@ -58,6 +60,12 @@ pub fn quality_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
         draft.choose_bitrate(kbps, encoding, commands);
     }
     if encoding {
-        hint_ui(ui, t.quality_locked);
+        let live = status.engine.is_on() || status.engine == EngineState::Stopping;
+        let text = if live {
+            t.quality_locked
+        } else {
+            t.quality_locked_recording
+        };
+        hint_ui(ui, text);
     }
 }

@@ -1,10 +1,10 @@
 //! Asked before the window closes on a running stream or recording.
 
-use eframe::egui::{Button, Frame, Id, Key, Label, Margin, Modal, RichText, Stroke, Ui};
+use eframe::egui::{Button, Color32, Frame, Id, Key, Label, Margin, Modal, RichText, Stroke, Ui};
 
 use crate::engine::command::Command;
 use crate::engine::status::Status;
-use crate::ui::draft::Draft;
+use crate::ui::draft::{Draft, is_recording};
 use crate::ui::theme::{color, size, strong};
 
 /// The question; does nothing unless [`Draft::ask_quit`].
@@ -13,7 +13,9 @@ pub fn quit_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &Ui
         return;
     }
     let t = draft.text();
-    let (title, text) = if status.engine.is_on() {
+    let (title, text) = if status.engine.is_on() && is_recording(status) {
+        (t.quit_title, t.quit_both_text)
+    } else if status.engine.is_on() {
         (t.quit_title, t.quit_text)
     } else {
         (t.quit_recording_title, t.quit_recording_text)
@@ -25,6 +27,8 @@ pub fn quit_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &Ui
         .inner_margin(Margin::same(18));
     let modal = Modal::new(Id::unique("quit"))
         .frame(frame)
+        // a software adapter pays for each dimmed pixel of each repaint, and the stream goes on meanwhile
+        .backdrop_color(Color32::TRANSPARENT)
         .show(ui.ctx(), |ui| {
             ui.set_width(340.0);
             ui.label(RichText::new(title).font(strong(16.0)));

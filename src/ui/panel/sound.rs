@@ -77,9 +77,9 @@ fn microphone_ui(
                 if ui
                     .selectable_label(input == current, name(&input))
                     .clicked()
-                    && input != current
                 {
-                    choice = Some(input);
+                    ui.close(); // by keyboard it would stay open
+                    choice = (input != current).then_some(input);
                 }
             }
         });

@@ -9,7 +9,9 @@ use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
 use crate::ui::theme::{color, size};
-use crate::ui::widgets::{Icon, choice_row, hint_ui, label_ui, section_with_action_ui};
+use crate::ui::widgets::{
+    Icon, choice_row, colored_hint_ui, hint_ui, label_ui, section_with_action_ui,
+};
 
 /// Source chooser.
 pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
@@ -82,6 +84,7 @@ fn file_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
             .desired_width(ui.available_width() - button - size::GAP)
             .margin(eframe::egui::Margin::symmetric(8, 6));
         let response = ui.add(field).labelled_by(label.id);
+        draft.file_missing &= !response.changed();
         let entered =
             response.lost_focus() && ui.input(|i| i.key_pressed(eframe::egui::Key::Enter));
         let path_given = !draft.file_path.trim().is_empty();
@@ -90,7 +93,11 @@ fn file_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
             .clicked();
         open = path_given && (entered || clicked);
     });
-    hint_ui(ui, t.file_drop);
+    if draft.file_missing {
+        colored_hint_ui(ui, t.file_missing, color::BAD);
+    } else {
+        hint_ui(ui, t.file_drop);
+    }
     if open {
         let path = PathBuf::from(draft.file_path.trim());
         draft.choose_file(&path, commands);

@@ -11,7 +11,7 @@ use crate::ui::theme::{color, strong};
 use crate::ui::widgets::{colored_hint_ui, status_pill};
 
 /// Top bar.
-pub fn top_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &mut Ui) {
+pub fn top_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         let (mark, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());
@@ -36,7 +36,7 @@ pub fn top_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, ui: &mut
                     .add_enabled(usable, button)
                     .on_disabled_hover_text(t.no_chinese_font);
                 if response.clicked() {
-                    draft.language = language;
+                    draft.choose_language(language, commands);
                 }
             }
             if !draft.chinese_font && Language::of_system() == Language::Chinese {

@@ -135,7 +135,11 @@ pub fn wide_button(ui: &mut Ui, kind: WideButton, text: &str, note: Option<&str>
     } else {
         (36.0, TextStyle::Button.resolve(ui.style()), 9.0)
     };
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), sense);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    // A name of its own: numbered by its place, it would not be the same button any more when a line appears above it
+    // between press and release, and the click would be lost.
+    let id = ui.make_persistent_id(("wide button", kind.is_big()));
+    let response = ui.interact(rect, id, sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, text));
     let (fill, fill_hot, text_color, mark) = kind.look();
     let hot = response.hovered() || response.is_pointer_button_down_on();
@@ -177,8 +181,12 @@ pub fn wide_button(ui: &mut Ui, kind: WideButton, text: &str, note: Option<&str>
         painter.text(right, Align2::RIGHT_CENTER, note, font, text_color);
     }
     if response.has_focus() {
+        // within the button, since there is no room around it, and set off from its colour
+        let inside = rect.shrink(2.0);
+        let back = Stroke::new(size::FOCUS_RING + 2.0, color::BACKGROUND);
+        painter.rect_stroke(inside, round, back, StrokeKind::Inside);
         let ring = Stroke::new(size::FOCUS_RING, color::FOCUS);
-        painter.rect_stroke(rect.expand(2.0), round, ring, StrokeKind::Outside);
+        painter.rect_stroke(inside.shrink(1.0), round, ring, StrokeKind::Inside);
     }
     response
 }
