@@ -99,7 +99,7 @@ impl<'a> Pump<'a> {
             .look(now, &self.link, &queue, &tuning, self.controller);
         self.shared
             .queue
-            .set_flow(QueueLimits::stream(tuning.max_delay), look.downstream);
+            .set_flow(QueueLimits::stream(tuning.max_delay), look.flow);
         self.shared.looked(&look);
         let untaken = if self.link.pending() > 0 {
             self.link.progress()

@@ -57,6 +57,23 @@ impl QueueLimits {
     };
 }
 
+/// What lies between the queue and the far end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// How long what lies behind the queue will take, or has taken already.
+    pub behind: Duration,
+    /// What the link carries, while it is full.
+    pub bytes_per_second: Option<u64>,
+}
+
+impl Flow {
+    /// A free way.
+    pub const NOTHING: Self = Self {
+        behind: Duration::ZERO,
+        bytes_per_second: None,
+    };
+}
+
 /// What the caller of [`SendQueue::push`] has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -106,8 +123,7 @@ pub struct SendQueue {
     packets: VecDeque<EncodedPacket>,
     bytes: usize,
     newest: MediaTime,
-    /// Media time behind this queue, not yet with the far end.
-    downstream: Duration,
+    flow: Flow,
     newest_keyframe: MediaTime,
     /// Bytes of pictures pushed since the queue was made.
     video_bytes: u64,
@@ -127,7 +143,7 @@ impl SendQueue {
             packets: VecDeque::new(),
             bytes: 0,
             newest: MediaTime::ZERO,
-            downstream: Duration::ZERO,
+            flow: Flow::NOTHING,
             newest_keyframe: MediaTime::ZERO,
             video_bytes: 0,
             intake: Intake::Closed,
@@ -148,7 +164,7 @@ impl SendQueue {
     pub fn reset(&mut self, now: MediaTime) {
         self.clear();
         self.newest = now;
-        self.downstream = Duration::ZERO;
+        self.flow = Flow::NOTHING;
         self.intake = Intake::Gate;
         self.waiting = true;
         self.asked = Some(now);
@@ -160,10 +176,10 @@ impl SendQueue {
         self.intake = Intake::Closed;
     }
 
-    /// New limits, and how much media time lies behind the queue; both count from the next packet on.
-    pub const fn set_flow(&mut self, limits: QueueLimits, downstream: Duration) {
+    /// New limits, and what lies behind the queue; both count from the next packet on.
+    pub const fn set_flow(&mut self, limits: QueueLimits, flow: Flow) {
         self.limits = limits;
-        self.downstream = downstream;
+        self.flow = flow;
     }
 
     fn clear(&mut self) {
@@ -243,7 +259,7 @@ impl SendQueue {
             .asked
             .is_none_or(|at| self.newest.saturating_since(at) >= ASK_AGAIN);
         // Behind a way that is itself late a keyframe would be late, too; it is asked for when it has a chance.
-        if self.waiting && may_ask && self.downstream <= self.limits.fresh_under {
+        if self.waiting && may_ask && self.flow.behind <= self.limits.fresh_under {
             self.asked = Some(self.newest);
             return Verdict::NeedKeyframe;
         }
@@ -253,14 +269,19 @@ impl SendQueue {
     /// When the oldest picture is too late: drops all pictures before the first keyframe that is fresh enough; without
     /// one, all of them, and waits for the next keyframe.
     fn cut(&mut self) {
-        if self.lateness(|p| p.track == Track::Video) <= self.limits.cut_over {
+        let is_video = |p: &EncodedPacket| p.track == Track::Video;
+        let too_late = self.lateness(is_video) > self.limits.cut_over
+            || self.arrival() > self.limits.cut_over && self.packets.iter().any(is_video);
+        if !too_late {
             return;
         }
         let is_key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;
         let key = self.packets.iter().position(|p| {
-            let late = self.newest.saturating_since(p.dts) + self.downstream;
+            let late = self.newest.saturating_since(p.dts) + self.flow.behind;
             is_key(p) && late <= self.limits.fresh_under
         });
+        // with that much before it, no queued picture is fresh on arrival
+        let key = key.filter(|_| self.arrival() <= self.limits.cut_over);
         let end = key.unwrap_or(self.packets.len());
         let late = self.packets.iter().take(end);
         let frozen: u64 = late
@@ -324,8 +345,16 @@ impl SendQueue {
     fn lateness(&self, wanted: impl Fn(&EncodedPacket) -> bool) -> Duration {
         let oldest = self.packets.iter().find(|p| wanted(p));
         oldest.map_or(Duration::ZERO, |p| {
-            self.newest.saturating_since(p.dts) + self.downstream
+            self.newest.saturating_since(p.dts) + self.flow.behind
         })
+    }
+
+    /// How late the newest packet will be, at what the link carries now.
+    fn arrival(&self) -> Duration {
+        let queued = self.flow.bytes_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_micros(self.bytes as u64 * 1_000_000 / rate.max(1))
+        });
+        self.flow.behind + queued
     }
 
     /// Payload bytes queued.
@@ -447,8 +476,8 @@ impl SharedQueue {
     }
 
     /// See [`SendQueue::set_flow`].
-    pub fn set_flow(&self, limits: QueueLimits, downstream: Duration) {
-        self.queue.lock().set_flow(limits, downstream);
+    pub fn set_flow(&self, limits: QueueLimits, flow: Flow) {
+        self.queue.lock().set_flow(limits, flow);
     }
 
     /// See [`SendQueue::close`].

@@ -145,8 +145,11 @@ fn discards_then_cuts_and_asks_at_once() {
 #[test]
 fn what_lies_behind_the_queue_counts_and_holds_the_wish_back() {
     let mut q = open();
-    let behind = Duration::from_millis(1900);
-    q.set_flow(QueueLimits::STREAM, behind);
+    let behind = |ms| Flow {
+        behind: Duration::from_millis(ms),
+        bytes_per_second: None,
+    };
+    q.set_flow(QueueLimits::STREAM, behind(1900));
     assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
     assert_eq!(q.push(packet(Kind::P, 33, 1)), Verdict::Fine);
     assert_eq!(
@@ -155,8 +158,22 @@ fn what_lies_behind_the_queue_counts_and_holds_the_wish_back() {
         "late, but no use to ask"
     );
     assert!(q.is_empty() && q.counters().dropped == 3);
-    q.set_flow(QueueLimits::STREAM, Duration::from_millis(900));
+    q.set_flow(QueueLimits::STREAM, behind(900));
     assert_eq!(q.push(packet(Kind::P, 165, 1)), Verdict::NeedKeyframe);
+}
+
+#[test]
+fn what_a_slow_link_would_bring_too_late_is_cut_at_once() {
+    let mut q = open();
+    let flow = Flow {
+        behind: Duration::from_millis(1000),
+        bytes_per_second: Some(100_000),
+    };
+    assert_eq!(q.push(packet(Kind::Key, 0, 60_000)), Verdict::Fine);
+    q.set_flow(QueueLimits::STREAM, flow);
+    assert_eq!(q.push(packet(Kind::P, 33, 30_000)), Verdict::Fine, "1.9 s");
+    assert_eq!(q.push(packet(Kind::P, 66, 20_000)), Verdict::NeedKeyframe);
+    assert!(q.is_empty() && q.counters().dropped == 3);
 }
 
 #[test]

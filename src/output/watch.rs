@@ -9,7 +9,7 @@ use super::adapt::{BitrateController, Decision, LinkSample};
 use super::ledger::Ledger;
 use super::link::Link;
 use super::probe;
-use super::send_queue::QueueLevel;
+use super::send_queue::{Flow, QueueLevel};
 use super::tuning::StreamTuning;
 
 /// How often the link is looked at.
@@ -45,8 +45,8 @@ pub(super) struct Watch {
 pub(super) struct Look {
     /// For the encoder; `None` while the bitrate is not to follow the link.
     pub(super) decision: Option<Decision>,
-    /// Media time below the send queue.
-    pub(super) downstream: Duration,
+    /// What lies below the send queue.
+    pub(super) flow: Flow,
     /// Smoothed round trip time; zero when unknown.
     pub(super) rtt: Duration,
     /// Nothing arrives: news only, with how long it has been.
@@ -117,10 +117,25 @@ impl Watch {
         self.silent = silent;
         Look {
             decision,
-            downstream: self.ledger.on_the_way(),
+            flow: self.flow(link, decision),
             rtt: self.rtt,
             fell_silent: (news && silent).then_some(silent_for),
             returned: news && !silent,
+        }
+    }
+
+    fn flow(&self, link: &Link, decision: Option<Decision>) -> Flow {
+        let waited = self.ledger.on_the_way();
+        // of a link that is not full nobody knows what it carries
+        let full = decision.filter(|d| d.delay_ms > 0).and_then(|d| d.capacity);
+        let rate = full.map(|c| u64::from(c.bps() / 8).max(1));
+        let below = link.appended().saturating_sub(self.delivered);
+        let ahead = rate.map_or(Duration::ZERO, |rate| {
+            Duration::from_micros(below * 1_000_000 / rate)
+        });
+        Flow {
+            behind: waited.max(ahead),
+            bytes_per_second: rate,
         }
     }
 

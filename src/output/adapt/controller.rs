@@ -25,12 +25,16 @@ const KEYFRAME: Duration = Duration::from_millis(250);
 const START: f64 = 0.6;
 /// Bursts that were this much faster than the present rate show room.
 const ROOM: f64 = 1.3;
+/// The more room, the faster it is used; up to so many times.
+const FASTEST: f64 = 3.0;
+/// Growth per second is not less than this share of the ceiling, or a rate near the floor would take minutes.
+const LEAST_GROWTH: f64 = 0.025;
 /// What of the room that was seen is used.
 const USABLE: f64 = 0.8;
 /// A failure this near an earlier one is one at the same level.
 const SAME_LEVEL: f64 = 0.2;
 /// First pause after a failure, and the longest one.
-const FIRST_HOLD: Duration = Duration::from_secs(15);
+const FIRST_HOLD: Duration = Duration::from_secs(8);
 const LONGEST_HOLD: Duration = Duration::from_secs(180);
 /// A failure this old says nothing any more.
 const FORGET: Duration = Duration::from_secs(600);
@@ -67,7 +71,7 @@ impl Law {
                 delay: 0.150,
                 share: 0.93,
                 fast: 0.35,
-                normal: 0.08,
+                normal: 0.10,
                 probe: 0.015,
             },
             AdaptPreset::Lively => Self {
@@ -241,8 +245,12 @@ impl BitrateController {
             && over(200)
             && grown(200, 0.02)
             && sample.keyframe_age >= KEYFRAME;
+        let rush = delay > 4.0 * law.delay
+            && over(100)
+            && grown(100, 0.05)
+            && sample.keyframe_age >= KEYFRAME / 2;
         let slow = over(900) && grown(900, -0.02);
-        fast || slow
+        rush || fast || slow
     }
 
     fn fail(&mut self, now: Duration, audio: f64, law: Law) {
@@ -330,7 +338,13 @@ impl BitrateController {
         } else {
             f64::INFINITY
         };
-        let next = (self.rate * (1.0 + growth * STEP.as_secs_f64()))
+        let grown = self.rate * growth;
+        let grown = if self.is_beyond(self.rate + audio) {
+            grown
+        } else {
+            grown.max(LEAST_GROWTH * ceiling)
+        };
+        let next = (self.rate + grown * STEP.as_secs_f64())
             .min(reach)
             .min(most);
         if next <= self.rate {
@@ -342,7 +356,7 @@ impl BitrateController {
             return;
         }
         self.rate = next;
-        let beyond = self.failed.is_some_and(|f| next + audio > f.level);
+        let beyond = self.is_beyond(next + audio);
         self.reason = match () {
             () if next >= ceiling => Reason::Full,
             () if beyond => Reason::Probing,
@@ -350,12 +364,18 @@ impl BitrateController {
         };
     }
 
+    /// That much has failed before.
+    fn is_beyond(&self, total: f64) -> bool {
+        self.failed.is_some_and(|f| total > f.level)
+    }
+
     /// Growth per second, and how far it may go.
     fn growth(&self, now: Duration, audio: f64, law: Law) -> (f64, f64) {
         let total = self.rate + audio;
         let room = self.history.room(self.failed.is_none()).unwrap_or(0.0);
         if room >= ROOM * total {
-            return (law.fast, USABLE * room - audio);
+            let times = (room / (ROOM * total)).clamp(1.0, FASTEST);
+            return (law.fast * times, USABLE * room - audio);
         }
         match self.failed {
             None => (law.normal, f64::INFINITY),

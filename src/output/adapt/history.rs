@@ -18,8 +18,8 @@ const AVERAGE: Duration = Duration::from_secs(1);
 /// A fall within the average shows in the last part of it.
 const RECENT: Duration = Duration::from_millis(400);
 /// A burst counts from this many bytes and this long on: acknowledgements come in steps of two segments.
-const BURST_BYTES: u64 = 24_000;
-const BURST: Duration = Duration::from_millis(150);
+const BURST_BYTES: u64 = 16_000;
+const BURST: Duration = Duration::from_millis(100);
 /// Best burst of each second, for this many seconds: three keyframes of the usual two-second interval.
 const SECONDS: usize = 8;
 /// Longest delay believed of a prediction.
