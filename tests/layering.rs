@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("serve", &["media", "encode", "flv", "rtmp"]),
     (
         "settings",
-        &["media", "capture", "encode", "render", "rtmp"],
+        &["media", "capture", "encode", "render", "output", "rtmp"],
     ),
     (
         "engine",

@@ -72,6 +72,7 @@ fn a_place_that_cannot_be_written_is_told_at_once() {
         clock: kaibo::media::time::MediaClock::start(),
         runtime: runtime.handle().clone(),
         listener: std::sync::Arc::new(|_| {}),
+        tuning: Default::default(),
     };
     let Err(error) = output::start(&OutputSpec::File(path.clone()), cx) else {
         panic!("started");

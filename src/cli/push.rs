@@ -20,6 +20,7 @@ use crate::engine::{Engine, EngineConfig, EngineHandle};
 use crate::gpu::context::{AdapterChoice, GpuContext};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
+use crate::output::adapt::AdaptPreset;
 use crate::render::preview::PreviewSink;
 use crate::render::scene::{Layer, Scene};
 use crate::rtmp::url::{RtmpUrl, StreamKey, split_address};
@@ -80,6 +81,18 @@ pub(super) struct PushArgs {
     /// Settings file (TOML); the other options win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Leave the bitrate as it is set; pictures are dropped when the link is too slow.
+    #[arg(long)]
+    no_adapt: bool,
+    /// How the bitrate follows the link [default: balanced]
+    #[arg(long, value_enum, value_name = "PRESET")]
+    adapt: Option<AdaptArg>,
+    /// The video bitrate never goes below this, as 200k [default: 200k]
+    #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
+    min_bitrate: Option<u32>,
+    /// No picture is sent that would come later than this, as 2.5s [default: 2.5s]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    max_delay: Option<Duration>,
     /// Print figures once a second on standard output (as JSON: events, too).
     #[arg(long, value_enum, value_name = "FORMAT")]
     stats: Option<StatsFormat>,
@@ -94,6 +107,16 @@ enum StatsFormat {
     Json,
     /// For people.
     Text,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AdaptArg {
+    /// Few changes, a little more delay.
+    Steady,
+    /// In between.
+    Balanced,
+    /// Least delay, follows the link closely.
+    Lively,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -162,6 +185,7 @@ impl PushArgs {
             encoder,
             audio,
             scene,
+            stream,
             ..
         } = &mut settings;
         set(&mut video.size, self.size);
@@ -177,6 +201,21 @@ impl PushArgs {
             }),
         );
         set(&mut audio.encoder.bitrate_kbps, self.audio_bitrate);
+        stream.adapt.enabled &= !self.no_adapt;
+        set(&mut stream.adapt.floor_kbps, self.min_bitrate);
+        set(
+            &mut stream.adapt.preset,
+            self.adapt.map(|a| match a {
+                AdaptArg::Steady => AdaptPreset::Steady,
+                AdaptArg::Balanced => AdaptPreset::Balanced,
+                AdaptArg::Lively => AdaptPreset::Lively,
+            }),
+        );
+        set(
+            &mut stream.max_delay_ms,
+            self.max_delay
+                .map(|d| u32::try_from(d.as_millis()).unwrap_or(u32::MAX)),
+        );
         if let Some(name) = &self.audio {
             audio.input = match name.as_str() {
                 "none" => AudioSpec::None,
@@ -451,8 +490,10 @@ fn figures(status: &Status) -> String {
         EngineState::Stopping => "stopping".to_owned(),
         EngineState::Failed { .. } => "failed".to_owned(),
     };
+    let adapt = stream.and_then(|s| s.adapt);
+    let link = adapt.map_or_else(String::new, |a| format!("  ({})", a.reason));
     format!(
-        "{state}  {:.1} fps  {} kbit/s  queue {} ms  dropped {}  skipped {}  lagged {}",
+        "{state}  {:.1} fps  {} kbit/s  queue {} ms  dropped {}  skipped {}  lagged {}{link}",
         encoder.fps,
         encoder.kbps,
         stream.map_or(0, |s| s.queued_ms),

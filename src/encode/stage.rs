@@ -22,6 +22,9 @@ use crate::stage::{StageExit, StageHandle, StartError, StopFlag, spawn};
 #[derive(Debug, Default)]
 pub struct EncoderControl {
     bitrate_bps: AtomicU32,
+    /// What a link carries; 0 for "no matter".
+    limit_bps: AtomicU32,
+    half_rate: AtomicBool,
     keyframe: AtomicBool,
 }
 
@@ -30,7 +33,7 @@ impl EncoderControl {
     pub fn new(bitrate: Bitrate) -> Self {
         Self {
             bitrate_bps: AtomicU32::new(bitrate.bps()),
-            keyframe: AtomicBool::new(false),
+            ..Self::default()
         }
     }
 
@@ -39,9 +42,29 @@ impl EncoderControl {
         self.bitrate_bps.store(bitrate.bps(), Ordering::Relaxed);
     }
 
-    /// The bitrate asked for.
+    /// The bitrate asked for, within what the link carries.
     pub fn bitrate(&self) -> Bitrate {
-        Bitrate::from_bps(self.bitrate_bps.load(Ordering::Relaxed))
+        let wanted = self.bitrate_bps.load(Ordering::Relaxed);
+        match self.limit_bps.load(Ordering::Relaxed) {
+            0 => Bitrate::from_bps(wanted),
+            limit => Bitrate::from_bps(wanted.min(limit)),
+        }
+    }
+
+    /// What the link carries, from the next picture on; `None` when it sets no limit.
+    pub fn set_limit(&self, limit: Option<Bitrate>) {
+        let bps = limit.map_or(0, |limit| limit.bps().max(1));
+        self.limit_bps.store(bps, Ordering::Relaxed);
+    }
+
+    /// Leaves out every other picture, because the bits are too few for all of them.
+    pub fn set_half_rate(&self, half: bool) {
+        self.half_rate.store(half, Ordering::Relaxed);
+    }
+
+    /// Every other picture is left out.
+    pub fn half_rate(&self) -> bool {
+        self.half_rate.load(Ordering::Relaxed)
     }
 
     /// Makes the next picture a keyframe.
@@ -94,6 +117,8 @@ pub struct EncoderStats {
     pub encode_ms: f32,
     /// Pictures waiting.
     pub queue: usize,
+    /// Pictures left out on purpose, at half the frame rate.
+    pub halved: u64,
 }
 
 /// Everything the encoder stage needs.
@@ -227,6 +252,8 @@ struct Worker {
     bitrate: Bitrate,
     failures: FailureWindow,
     last_dts: Option<MediaTime>,
+    /// The last picture was left out, for half the frame rate.
+    left_out: bool,
     packets: Vec<EncodedPacket>,
     meter: Arc<Mutex<Meter>>,
     /// A successor may be at work: nothing is sent or told any more. Held while a packet is sent.
@@ -248,6 +275,7 @@ impl Worker {
             encoder,
             failures: FailureWindow::default(),
             last_dts: None,
+            left_out: false,
             packets: Vec::with_capacity(8),
             meter,
             abandoned,
@@ -274,6 +302,11 @@ impl Worker {
 
     /// Encodes one picture. An `Err` ends the stage; the listener knows.
     fn frame(&mut self, frame: &VideoFrame) -> Result<(), String> {
+        self.left_out = self.config.control.half_rate() && !self.left_out;
+        if self.left_out {
+            self.meter.lock().totals.halved += 1;
+            return Ok(());
+        }
         let started = Instant::now();
         let result = self.apply_bitrate().and_then(|()| self.encode_one(frame));
         self.meter

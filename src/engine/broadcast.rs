@@ -16,6 +16,8 @@ use crate::encode::{EncodeError, VideoFormat};
 use crate::media::packet::{Bitrate, PacketBus, PacketSink};
 use crate::media::time::MediaClock;
 use crate::media::video::VideoFrame;
+use crate::output::adapt::AdaptLimits;
+use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
@@ -63,6 +65,8 @@ pub(super) struct Broadcast {
     pub(super) stream: Option<Attached>,
     pub(super) recording: Option<Attached>,
     ending: Vec<Ending>,
+    /// How the stream treats its link.
+    tuning: TuningHandle,
 }
 
 /// An output that says goodbye.
@@ -112,6 +116,7 @@ impl Broadcast {
             stream: None,
             recording: None,
             ending: Vec::new(),
+            tuning: TuningHandle::default(),
         }
     }
 
@@ -131,9 +136,39 @@ impl Broadcast {
         settings: &Settings,
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
+        self.tune(settings);
         let attached = self.attach(spec, Purpose::Stream)?;
         self.stream = Some(attached);
         self.start_encoders(settings, audio)
+    }
+
+    /// The stream treats its link by these settings from now on.
+    pub(super) fn tune(&self, settings: &Settings) {
+        let Settings {
+            video,
+            encoder,
+            audio,
+            stream,
+            ..
+        } = settings;
+        let kbps = Bitrate::from_kbps;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a frame rate is at most 240"
+        )]
+        let pixel_rate = video.size.pixels() * video.fps.as_f64().round() as u64;
+        self.tuning.set(StreamTuning {
+            adapt: stream.adapt.enabled,
+            limits: AdaptLimits {
+                preset: stream.adapt.preset,
+                floor: kbps(stream.adapt.floor_kbps),
+                ceiling: kbps(encoder.bitrate_kbps),
+                audio: kbps(audio.encoder.bitrate_kbps),
+                pixel_rate,
+            },
+            max_delay: Duration::from_millis(stream.max_delay_ms.into()),
+        });
     }
 
     /// Starts recording the same packets; returns the file really used.
@@ -158,12 +193,17 @@ impl Broadcast {
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
             OutputEvent::NeedKeyframe => control.request_keyframe(),
+            OutputEvent::VideoRate(decision) => {
+                control.set_limit(decision.map(|d| d.bitrate));
+                control.set_half_rate(decision.is_some_and(|d| d.half_rate));
+            }
             event => notices.send(Notice::Output(id, event)),
         });
         let cx = OutputContext {
             clock: self.clock,
             runtime: self.runtime.clone(),
             listener,
+            tuning: self.tuning.clone(),
         };
         let output = output::start(spec, cx)?;
         let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
@@ -264,6 +304,9 @@ impl Broadcast {
     pub(super) fn stop_stream(&mut self, audio: &AudioStage, told: bool) {
         if let Some(attached) = self.stream.take() {
             self.end(attached, audio, told);
+            // what still records is bound by no link
+            self.control.set_limit(None);
+            self.control.set_half_rate(false);
         }
     }
 

@@ -57,6 +57,10 @@ pub enum EventKind {
     OutputConnected,
     /// The connection was lost or not made; it is tried again.
     OutputLost,
+    /// Nothing gets through, the connection is kept for now.
+    LinkSilent,
+    /// It does again.
+    LinkReturned,
     /// The stream will not be tried again.
     OutputFailed {
         /// The server refused (rather than: could not be reached).

@@ -10,12 +10,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::error::{OutputError, Phase};
+use super::probe;
 
 /// Head start of an address before the next one is tried beside it (RFC 8305, "Connection Attempt Delay").
 const STAGGER: Duration = Duration::from_millis(250);
-/// The kernel gives up on data that nobody acknowledges after this time (Linux).
+/// The kernel gives up on data that nobody acknowledges after this time (Linux). The output itself gives up sooner; until
+/// then a connection that comes back is worth keeping.
 #[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Looks the name up and connects.
 pub(super) async fn open(host: &str, port: u16, limit: Duration) -> Result<TcpStream, OutputError> {
@@ -112,6 +114,7 @@ fn tune(stream: &TcpStream) {
     if let Err(e) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT)) {
         tracing::debug!(error = %e, "no TCP_USER_TIMEOUT");
     }
+    probe::quicken(stream);
 }
 
 /// Keeps the kernel from taking more than `bytes` beyond what is on the way, so that a backlog stays in the send queue

@@ -275,9 +275,12 @@ impl Output for FileOutput {
             queued_ms: u32::try_from(level.queued.as_millis()).unwrap_or(u32::MAX),
             queued_bytes: level.bytes as u64,
             dropped: level.counters.dropped,
+            frozen_ms: level.counters.frozen_ms,
             reconnects: 0,
             connect_ms: None,
             acked_bytes: 0,
+            rtt_ms: None,
+            adapt: None,
         }
     }
 
@@ -315,6 +318,7 @@ mod tests {
     use crate::media::packet::{Bitrate, CodecParameters, DropClass, Track};
     use crate::media::time::{FrameRate, MediaTime};
     use crate::media::video::Resolution;
+    use crate::output::tuning::TuningHandle;
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -373,6 +377,7 @@ mod tests {
             clock: MediaClock::start(),
             runtime: runtime.handle().clone(),
             listener: Arc::new(move |event| drop(tell.try_send(event))),
+            tuning: TuningHandle::default(),
         };
         Recording {
             output: write_to(disk, "show.flv".into(), cx).unwrap(),

@@ -81,6 +81,8 @@ pub(super) struct Link {
     /// Bytes of the session; those before `sent` are with the system.
     out: Vec<u8>,
     sent: usize,
+    /// Bytes given to the system since the connection was made.
+    handed: u64,
     inbox: Vec<u8>,
     events: Vec<SessionEvent>,
     /// When the system last took bytes, or the first of `out` began to wait.
@@ -106,6 +108,7 @@ impl Link {
             url: url.clone(),
             out: Vec::new(),
             sent: 0,
+            handed: 0,
             inbox: vec![0; READ],
             events: Vec::new(),
             progress: Instant::now(),
@@ -250,6 +253,28 @@ impl Link {
         self.progress
     }
 
+    /// Bytes given to the system since the connection was made.
+    pub(super) const fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Place of the last byte appended, counted from the beginning of the connection.
+    pub(super) const fn appended(&self) -> u64 {
+        self.handed + self.pending() as u64
+    }
+
+    /// Place of the byte that the server means by an RTMP acknowledgement of `total`: it counts from behind the
+    /// handshake.
+    pub(super) const fn place_of_ack(&self, total: u64) -> u64 {
+        let handshake = self.appended().saturating_sub(self.session.sent_bytes());
+        total + handshake
+    }
+
+    /// Keeps the kernel from taking more than `bytes` beyond what is on the way.
+    pub(super) fn limit_kernel_backlog(&self, bytes: u32) {
+        connect::limit_kernel_backlog(&self.stream, bytes);
+    }
+
     /// Appends a tag to what is to be sent.
     pub(super) fn publish(&mut self, tag: &FlvTag) -> Result<(), OutputError> {
         self.mark_start();
@@ -273,6 +298,7 @@ impl Link {
                 Ok(n) => {
                     sum += n;
                     self.sent += n;
+                    self.handed += n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -1,23 +1,30 @@
 //! Outputs: encoded packets in, bytes on a socket or in a file out. Each output has its own bounded queue; none can
 //! hold up an encoder or another output.
 
+pub mod adapt;
 pub mod backoff;
 mod connect;
 mod error;
 pub mod file;
 mod flv_file;
 mod latch;
+mod ledger;
 mod link;
+mod probe;
 mod pump;
 mod rate;
 pub mod rtmp;
 pub mod send_queue;
 mod tagger;
+pub mod tuning;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::adapt::Decision;
+use self::tuning::TuningHandle;
 use crate::media::packet::PacketSink;
 use crate::media::time::MediaClock;
 use crate::rtmp::url::RtmpUrl;
@@ -73,12 +80,18 @@ pub struct OutputStats {
     pub queued_bytes: u64,
     /// Pictures dropped because the link was too slow.
     pub dropped: u64,
+    /// How long, in all, the picture stood still for that, in milliseconds.
+    pub frozen_ms: u64,
     /// Times the connection was made again.
     pub reconnects: u32,
     /// Time from the start of the connection attempt to the server's "publish start", in milliseconds.
     pub connect_ms: Option<u32>,
     /// Bytes the server has acknowledged.
     pub acked_bytes: u64,
+    /// Smoothed round trip time in milliseconds, where the system tells it.
+    pub rtt_ms: Option<u32>,
+    /// What the bitrate is, and why; while it follows the link.
+    pub adapt: Option<Decision>,
 }
 
 /// What happened to an output.
@@ -102,6 +115,15 @@ pub enum OutputEvent {
         /// What is wrong.
         error: OutputError,
     },
+    /// The video encoder shall take this bitrate and frame rate; `None`: what was set.
+    VideoRate(Option<Decision>),
+    /// Nothing has arrived for this long; the connection is kept for now.
+    Silent {
+        /// How long.
+        seconds: u64,
+    },
+    /// What was silent takes data again.
+    Returned,
     /// It will not be tried again.
     Failed {
         /// Why.
@@ -120,6 +142,8 @@ pub struct OutputContext {
     pub runtime: tokio::runtime::Handle,
     /// Told what happens.
     pub listener: OutputListener,
+    /// How the link is treated; may change while live.
+    pub tuning: TuningHandle,
 }
 
 /// A running output. It is a [`PacketSink`]; attach it to the bus, detach it before stopping.

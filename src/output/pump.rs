@@ -2,48 +2,48 @@
 //! words the other way. Runs in the output's task.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::connect::limit_kernel_backlog;
+use super::adapt::BitrateController;
 use super::error::OutputError;
 use super::link::{Link, rejection};
 use super::rtmp::Shared;
+use super::send_queue::QueueLimits;
 use super::tagger::Tagger;
+use super::watch::Watch;
 use crate::flv::tag::FlvTag;
-use crate::media::packet::{CodecParameters, EncodedPacket, Track};
 use crate::rtmp::session::SessionEvent;
 
 /// Bytes taken out of the queue ahead of the socket. What has left the queue cannot be dropped any more.
 const BATCH: usize = 32 << 10;
-/// How much media the kernel may hold unsent: enough to keep the link busy between two wake-ups.
-const KERNEL_BACKLOG: Duration = Duration::from_millis(120);
-/// ... but at least this many bytes.
-const MIN_KERNEL_BACKLOG: u32 = 16 << 10;
-
 /// Media of one connection.
 pub(super) struct Pump<'a> {
     shared: &'a Shared,
     link: Link,
     tagger: Tagger,
     tags: Vec<FlvTag>,
-    /// Parameters of picture and sound seen last; their rates set the kernel's share.
-    video: Option<Arc<CodecParameters>>,
-    audio: Option<Arc<CodecParameters>>,
+    watch: Watch,
+    controller: &'a mut BitrateController,
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(shared: &'a Shared, link: Link, start_ms: u32) -> Self {
+    /// `controller` knows the links before this one.
+    pub(super) fn new(
+        shared: &'a Shared,
+        link: Link,
+        start_ms: u32,
+        controller: &'a mut BitrateController,
+    ) -> Self {
         Self {
             shared,
             link,
             tagger: Tagger::new(start_ms),
             tags: Vec::new(),
-            video: None,
-            audio: None,
+            watch: Watch::new(Instant::now()),
+            controller,
         }
     }
 
@@ -67,13 +67,13 @@ impl<'a> Pump<'a> {
         loop {
             self.fill(BATCH)?;
             self.write()?;
+            self.look(stall)?;
             if self.link.pending() == 0 && self.shared.queue.is_ready() {
                 // More than one batch was waiting. Other tasks of the runtime and the server's words get their turn.
                 tokio::task::yield_now().await;
                 self.receive()?;
                 continue;
             }
-            let stalled = sleep_until(self.link.progress() + stall);
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
                 ready = self.link.ready() => {
@@ -81,11 +81,37 @@ impl<'a> Pump<'a> {
                     self.receive()?;
                 }
                 () = self.shared.queue.pushed(), if self.link.pending() == 0 => {}
-                () = stalled, if self.link.pending() > 0 => {
-                    return Err(OutputError::Stalled { seconds: stall.as_secs() });
-                }
+                () = sleep_until(self.watch.next()) => {}
             }
         }
+    }
+
+    /// Looks at the link when it is time to.
+    fn look(&mut self, stall: Duration) -> Result<(), OutputError> {
+        let now = Instant::now();
+        if now < self.watch.next() {
+            return Ok(());
+        }
+        let tuning = self.shared.tuning.get();
+        let queue = self.shared.queue.level();
+        let look = self
+            .watch
+            .look(now, &self.link, &queue, &tuning, self.controller);
+        self.shared
+            .queue
+            .set_flow(QueueLimits::stream(tuning.max_delay), look.flow);
+        self.shared.looked(&look);
+        let untaken = if self.link.pending() > 0 {
+            self.link.progress()
+        } else {
+            now
+        };
+        if now.saturating_duration_since(untaken.min(self.watch.progress())) >= stall {
+            return Err(OutputError::Stalled {
+                seconds: stall.as_secs(),
+            });
+        }
+        Ok(())
     }
 
     /// Sends what is left with a goodbye.
@@ -108,7 +134,6 @@ impl<'a> Pump<'a> {
         while self.link.pending() < limit
             && let Some(packet) = self.shared.queue.pop()
         {
-            self.watch_rate(&packet);
             self.tagger.push(packet, &mut self.tags);
             self.publish_tags()?;
         }
@@ -116,9 +141,14 @@ impl<'a> Pump<'a> {
     }
 
     fn publish_tags(&mut self) -> Result<(), OutputError> {
-        self.tags
-            .drain(..)
-            .try_for_each(|tag| self.link.publish(&tag))
+        let Self {
+            tags, link, watch, ..
+        } = self;
+        tags.drain(..).try_for_each(|tag| {
+            link.publish(&tag)?;
+            watch.sent(link, tag.timestamp_ms);
+            Ok(())
+        })
     }
 
     fn write(&mut self) -> Result<(), OutputError> {
@@ -131,7 +161,10 @@ impl<'a> Pump<'a> {
         let received = self.link.receive();
         for event in self.link.take_events() {
             match event {
-                SessionEvent::Acked(total) => self.shared.acknowledged(total),
+                SessionEvent::Acked(total) => {
+                    self.watch.acknowledged(self.link.place_of_ack(total));
+                    self.shared.acknowledged(total);
+                }
                 SessionEvent::Rejected {
                     code,
                     description,
@@ -150,51 +183,5 @@ impl<'a> Pump<'a> {
             }
         }
         received.map_err(|e| OutputError::Lost(io::Error::from(e)))
-    }
-
-    /// Sets the kernel's share when the nominal rate is known or changes.
-    fn watch_rate(&mut self, packet: &EncodedPacket) {
-        let known = match packet.track {
-            Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
-        };
-        if known
-            .as_ref()
-            .is_some_and(|k| Arc::ptr_eq(k, &packet.parameters))
-        {
-            return;
-        }
-        *known = Some(Arc::clone(&packet.parameters));
-        let parameters = [&self.video, &self.audio];
-        let bps = parameters
-            .into_iter()
-            .flatten()
-            .map(|p| nominal_bps(p))
-            .sum();
-        limit_kernel_backlog(self.link.socket(), kernel_share(bps));
-    }
-}
-
-const fn nominal_bps(parameters: &CodecParameters) -> u64 {
-    let (CodecParameters::H264 { bitrate, .. } | CodecParameters::Aac { bitrate, .. }) = parameters;
-    bitrate.bps() as u64
-}
-
-fn kernel_share(bps: u64) -> u32 {
-    let bytes = u128::from(bps) * KERNEL_BACKLOG.as_millis() / 8000;
-    u32::try_from(bytes)
-        .unwrap_or(u32::MAX)
-        .max(MIN_KERNEL_BACKLOG)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_holds_an_eighth_of_a_second_but_never_too_little() {
-        assert_eq!(kernel_share(6_000_000), 90_000);
-        assert_eq!(kernel_share(500_000), MIN_KERNEL_BACKLOG);
-        assert_eq!(kernel_share(u64::MAX), u32::MAX);
     }
 }

@@ -2,13 +2,14 @@
 //! is final. Packets come in on encoder threads through the send queue; the task runs on the network runtime.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::adapt::{BitrateController, Decision};
 use super::backoff::{Backoff, Next};
 use super::latch::Latch;
 pub use super::link::Limits;
@@ -16,6 +17,8 @@ use super::link::Link;
 use super::pump::Pump;
 use super::rate::RateMeter;
 use super::send_queue::{QueueLimits, SharedQueue, Verdict};
+use super::tuning::TuningHandle;
+use super::watch::Look;
 use super::{
     Output, OutputContext, OutputError, OutputEvent, OutputListener, OutputState, OutputStats,
 };
@@ -48,6 +51,7 @@ pub fn start_with(url: RtmpUrl, cx: OutputContext, options: RtmpOptions) -> Arc<
         url,
         options,
         queue: SharedQueue::new(QueueLimits::STREAM),
+        tuning: cx.tuning,
         listener: cx.listener,
         clock: cx.clock,
         figures: Mutex::new(Figures::default()),
@@ -71,6 +75,7 @@ pub(super) struct Shared {
     url: RtmpUrl,
     pub(super) options: RtmpOptions,
     pub(super) queue: SharedQueue,
+    pub(super) tuning: TuningHandle,
     listener: OutputListener,
     clock: MediaClock,
     figures: Mutex<Figures>,
@@ -86,6 +91,9 @@ struct Figures {
     acked: u64,
     /// `acked` when the present connection began.
     acked_before: u64,
+    /// What the encoder was last told.
+    decision: Option<Decision>,
+    rtt: Duration,
 }
 
 impl Default for Figures {
@@ -98,6 +106,8 @@ impl Default for Figures {
             connect_ms: None,
             acked: 0,
             acked_before: 0,
+            decision: None,
+            rtt: Duration::ZERO,
         }
     }
 }
@@ -105,6 +115,7 @@ impl Default for Figures {
 impl Shared {
     async fn run(&self, mut stop: watch::Receiver<bool>) {
         let mut backoff = Backoff::new();
+        let mut controller = BitrateController::new(&self.tuning.get().limits);
         loop {
             let started = Instant::now();
             let attempt = tokio::select! {
@@ -115,7 +126,9 @@ impl Shared {
                 Ok(link) => {
                     backoff.connected(Instant::now());
                     self.go_live(started, &link);
-                    let mut pump = Pump::new(self, link, self.options.start_ms);
+                    controller.reconnected(&self.tuning.get().limits);
+                    let start_ms = self.options.start_ms;
+                    let mut pump = Pump::new(self, link, start_ms, &mut controller);
                     match pump.run(&mut stop).await {
                         Ok(()) => return pump.finish().await,
                         Err(error) => error,
@@ -162,6 +175,29 @@ impl Shared {
         tracing::debug!(url = %self.url, peer = link.trace().peer, "live");
         (self.listener)(OutputEvent::Connected);
         (self.listener)(OutputEvent::NeedKeyframe);
+    }
+
+    /// What a look at the link showed: news go to the engine, the rest is for the figures.
+    pub(super) fn looked(&self, look: &Look) {
+        let news = {
+            let mut figures = self.figures.lock();
+            figures.rtt = look.rtt;
+            let told = |d: Option<Decision>| d.map(|d| (d.bitrate, d.half_rate));
+            let news = told(figures.decision) != told(look.decision);
+            figures.decision = look.decision;
+            news
+        };
+        if news {
+            (self.listener)(OutputEvent::VideoRate(look.decision));
+        }
+        if let Some(silent_for) = look.fell_silent {
+            (self.listener)(OutputEvent::Silent {
+                seconds: silent_for.as_secs(),
+            });
+        }
+        if look.returned {
+            (self.listener)(OutputEvent::Returned);
+        }
     }
 
     fn fail(&self, error: OutputError) {
@@ -235,9 +271,14 @@ impl Output for RtmpOutput {
             queued_ms: u32::try_from(level.queued.as_millis()).unwrap_or(u32::MAX),
             queued_bytes: level.bytes as u64,
             dropped: level.counters.dropped,
+            frozen_ms: level.counters.frozen_ms,
             reconnects: figures.connections.saturating_sub(1),
             connect_ms: figures.connect_ms,
             acked_bytes: figures.acked,
+            rtt_ms: Some(figures.rtt)
+                .filter(|rtt| !rtt.is_zero())
+                .map(|rtt| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX)),
+            adapt: figures.decision,
         }
     }
 
@@ -280,7 +321,7 @@ pub async fn check(url: &RtmpUrl) -> Result<CheckReport, OutputError> {
     let link = Link::establish(url, &Limits::default()).await?;
     let trace = link.trace().clone();
     link.close().await;
-    let ms = |d: std::time::Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+    let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
     Ok(CheckReport {
         peer: trace.peer,
         tcp_ms: ms(trace.tcp),

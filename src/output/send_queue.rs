@@ -16,14 +16,17 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How much sound is kept back for the first keyframe.
 const GATE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Bounds of a queue. `discard_over` and `cut_over` are judged from the oldest queued *picture* to the newest packet:
-/// sound is never dropped and costs little to send, so its age alone must not cut the picture again and again.
+/// Bounds of a queue. `discard_over` and `cut_over` are judged from the oldest queued *picture* to the newest packet,
+/// with what lies behind the queue: sound is never dropped and costs little to send, so its age alone must not cut the
+/// picture again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Over this, pictures that nothing refers to are dropped.
     pub discard_over: Duration,
     /// Over this, pictures are dropped up to the next keyframe.
     pub cut_over: Duration,
+    /// After such a cut the pictures begin with a keyframe that is younger than this.
+    pub fresh_under: Duration,
     /// Over this (any packet), the consumer counts as dead.
     pub hard_span: Duration,
     /// Over this many bytes, the consumer counts as dead.
@@ -31,19 +34,43 @@ pub struct QueueLimits {
 }
 
 impl QueueLimits {
-    /// For a live connection.
-    pub const STREAM: Self = Self {
-        discard_over: Duration::from_millis(700),
-        cut_over: Duration::from_millis(900),
-        hard_span: Duration::from_secs(10),
-        hard_bytes: 16 << 20,
-    };
+    /// For a live connection with the usual longest delay of 2.5 s.
+    pub const STREAM: Self = Self::stream(Duration::from_millis(2500));
+    /// For a live connection on which no picture shall be later than `max_delay`: a fifth of that is left for the way.
+    pub const fn stream(max_delay: Duration) -> Self {
+        let fifth = max_delay.checked_div(5).expect("five is not zero");
+        Self {
+            discard_over: fifth.saturating_mul(2),
+            cut_over: fifth.saturating_mul(4),
+            fresh_under: fifth.saturating_mul(3),
+            hard_span: Duration::from_secs(15),
+            hard_bytes: 16 << 20,
+        }
+    }
     /// For a file: a disk may pause for seconds, and then only whole GOPs are worth dropping.
     pub const RECORDING: Self = Self {
         discard_over: Duration::from_secs(5),
         cut_over: Duration::from_secs(5),
+        fresh_under: Duration::from_secs(5),
         hard_span: Duration::from_secs(60),
         hard_bytes: 128 << 20,
+    };
+}
+
+/// What lies between the queue and the far end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// How long what lies behind the queue will take, or has taken already.
+    pub behind: Duration,
+    /// What the link carries, while it is full.
+    pub bytes_per_second: Option<u64>,
+}
+
+impl Flow {
+    /// A free way.
+    pub const NOTHING: Self = Self {
+        behind: Duration::ZERO,
+        bytes_per_second: None,
     };
 }
 
@@ -53,7 +80,7 @@ impl QueueLimits {
 pub enum Verdict {
     /// Nothing.
     Fine,
-    /// Ask the encoder for a keyframe now: pictures wait for one, and the queue has room for it.
+    /// Ask the encoder for a keyframe now: pictures wait for one.
     NeedKeyframe,
     /// The hard limit is passed: nothing more is taken until [`SendQueue::reset`]; treat the consumer as lost.
     Overflow,
@@ -70,6 +97,8 @@ pub struct QueueCounters {
     pub skipped: u64,
     /// Times the picture was cut up to a keyframe.
     pub cuts: u64,
+    /// Milliseconds of pictures dropped up to a keyframe: so long the picture stood still.
+    pub frozen_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +116,17 @@ enum Intake {
 /// A bounded queue of encoded packets. Starts closed; [`Self::reset`] opens it.
 ///
 /// Decode order never changes, and after a dropped reference picture no picture passes before the next keyframe.
-/// Sound and keyframes are never dropped while open.
+/// Sound is never dropped while open, and a keyframe only if a newer one takes its place or it is too late itself.
 #[derive(Debug)]
 pub struct SendQueue {
     limits: QueueLimits,
     packets: VecDeque<EncodedPacket>,
     bytes: usize,
     newest: MediaTime,
+    flow: Flow,
+    newest_keyframe: MediaTime,
+    /// Bytes of pictures pushed since the queue was made.
+    video_bytes: u64,
     intake: Intake,
     /// A reference was dropped (or nothing was sent yet): pictures are dropped until a keyframe.
     waiting: bool,
@@ -110,6 +143,9 @@ impl SendQueue {
             packets: VecDeque::new(),
             bytes: 0,
             newest: MediaTime::ZERO,
+            flow: Flow::NOTHING,
+            newest_keyframe: MediaTime::ZERO,
+            video_bytes: 0,
             intake: Intake::Closed,
             waiting: true,
             asked: None,
@@ -118,6 +154,7 @@ impl SendQueue {
                 dropped: 0,
                 skipped: 0,
                 cuts: 0,
+                frozen_ms: 0,
             },
         }
     }
@@ -127,6 +164,7 @@ impl SendQueue {
     pub fn reset(&mut self, now: MediaTime) {
         self.clear();
         self.newest = now;
+        self.flow = Flow::NOTHING;
         self.intake = Intake::Gate;
         self.waiting = true;
         self.asked = Some(now);
@@ -138,6 +176,12 @@ impl SendQueue {
         self.intake = Intake::Closed;
     }
 
+    /// New limits, and what lies behind the queue; both count from the next packet on.
+    pub const fn set_flow(&mut self, limits: QueueLimits, flow: Flow) {
+        self.limits = limits;
+        self.flow = flow;
+    }
+
     fn clear(&mut self) {
         self.counters.skipped += self.packets.len() as u64;
         self.packets.clear();
@@ -146,6 +190,12 @@ impl SendQueue {
 
     /// Takes one packet and applies the policy.
     pub fn push(&mut self, packet: EncodedPacket) -> Verdict {
+        if packet.track == Track::Video {
+            self.video_bytes += packet.data.len() as u64;
+            if packet.keyframe {
+                self.newest_keyframe = packet.dts;
+            }
+        }
         match self.intake {
             Intake::Closed => {
                 self.counters.skipped += 1;
@@ -165,6 +215,7 @@ impl SendQueue {
                 self.counters.skipped += 1;
             } else {
                 self.counters.dropped += 1;
+                self.counters.frozen_ms += millis(packet.duration);
             }
         } else {
             self.enqueue(packet);
@@ -196,7 +247,7 @@ impl SendQueue {
                 self.counters.skipped += 1;
             }
         }
-        if self.picture_backlog() > self.limits.discard_over {
+        if self.lateness(|p| p.drop == DropClass::Discardable) > self.limits.discard_over {
             self.retain(|p| p.drop != DropClass::Discardable, |c| &mut c.dropped);
         }
         self.cut();
@@ -207,37 +258,47 @@ impl SendQueue {
         let may_ask = self
             .asked
             .is_none_or(|at| self.newest.saturating_since(at) >= ASK_AGAIN);
-        // While the consumer is still behind, a keyframe would only add to the load; it is asked for when there is room.
-        if self.waiting && may_ask && self.picture_backlog() <= self.limits.discard_over {
+        // Behind a way that is itself late a keyframe would be late, too; it is asked for when it has a chance.
+        if self.waiting && may_ask && self.flow.behind <= self.limits.fresh_under {
             self.asked = Some(self.newest);
             return Verdict::NeedKeyframe;
         }
         Verdict::Fine
     }
 
-    /// Drops the oldest pictures up to the next queued keyframe, until that is enough; without one, drops them all and
-    /// waits for the next keyframe.
+    /// When the oldest picture is too late: drops all pictures before the first keyframe that is fresh enough; without
+    /// one, all of them, and waits for the next keyframe.
     fn cut(&mut self) {
-        let mut cut = false;
-        while self.droppable_backlog() > self.limits.cut_over {
-            cut = true;
-            let first = self.packets.iter().position(is_droppable);
-            let key = first.and_then(|first| {
-                let is_key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;
-                (first..self.packets.len()).find(|&i| is_key(&self.packets[i]))
-            });
-            self.waiting |= key.is_none();
-            let end = key.unwrap_or(self.packets.len());
-            let mut index = 0;
-            self.retain(
-                |p| {
-                    index += 1;
-                    index > end || !is_droppable(p)
-                },
-                |c| &mut c.dropped,
-            );
+        let is_video = |p: &EncodedPacket| p.track == Track::Video;
+        let too_late = self.lateness(is_video) > self.limits.cut_over
+            || self.arrival() > self.limits.cut_over && self.packets.iter().any(is_video);
+        if !too_late {
+            return;
         }
-        self.counters.cuts += u64::from(cut);
+        let is_key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;
+        let key = self.packets.iter().position(|p| {
+            let late = self.newest.saturating_since(p.dts) + self.flow.behind;
+            is_key(p) && late <= self.limits.fresh_under
+        });
+        // with that much before it, no queued picture is fresh on arrival
+        let key = key.filter(|_| self.arrival() <= self.limits.cut_over);
+        let end = key.unwrap_or(self.packets.len());
+        let late = self.packets.iter().take(end);
+        let frozen: u64 = late
+            .filter(|p| p.track == Track::Video)
+            .map(|p| millis(p.duration))
+            .sum();
+        self.counters.frozen_ms += frozen;
+        let mut index = 0;
+        self.retain(
+            |p| {
+                index += 1;
+                index > end || p.track != Track::Video
+            },
+            |c| &mut c.dropped,
+        );
+        self.waiting |= key.is_none();
+        self.counters.cuts += 1;
     }
 
     fn retain(
@@ -279,22 +340,21 @@ impl SendQueue {
             .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
     }
 
-    /// From the oldest queued picture to the newest packet.
-    fn picture_backlog(&self) -> Duration {
-        self.age_of_first(|p| p.track == Track::Video)
+    /// How late the oldest wanted packet is: from its time to the newest packet, and what lies behind the queue. Zero
+    /// when there is none.
+    fn lateness(&self, wanted: impl Fn(&EncodedPacket) -> bool) -> Duration {
+        let oldest = self.packets.iter().find(|p| wanted(p));
+        oldest.map_or(Duration::ZERO, |p| {
+            self.newest.saturating_since(p.dts) + self.flow.behind
+        })
     }
 
-    /// From the oldest queued picture that may be dropped to the newest packet. Keyframes left over from earlier cuts do
-    /// not count: they must not take the pictures behind them along.
-    fn droppable_backlog(&self) -> Duration {
-        self.age_of_first(is_droppable)
-    }
-
-    fn age_of_first(&self, wanted: impl Fn(&EncodedPacket) -> bool) -> Duration {
-        self.packets
-            .iter()
-            .find(|p| wanted(p))
-            .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
+    /// How late the newest packet will be, at what the link carries now.
+    fn arrival(&self) -> Duration {
+        let queued = self.flow.bytes_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_micros(self.bytes as u64 * 1_000_000 / rate.max(1))
+        });
+        self.flow.behind + queued
     }
 
     /// Payload bytes queued.
@@ -332,8 +392,8 @@ impl SendQueue {
     }
 }
 
-fn is_droppable(p: &EncodedPacket) -> bool {
-    p.track == Track::Video && !p.keyframe
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a queue holds at one moment.
@@ -343,6 +403,10 @@ pub struct QueueLevel {
     pub queued: Duration,
     /// Payload bytes waiting.
     pub bytes: usize,
+    /// Bytes of pictures that came, since the start.
+    pub video_bytes: u64,
+    /// From the newest keyframe to the newest packet.
+    pub keyframe_age: Duration,
     /// Sums since the start.
     pub counters: QueueCounters,
 }
@@ -411,6 +475,11 @@ impl SharedQueue {
         self.queue.lock().reset(now);
     }
 
+    /// See [`SendQueue::set_flow`].
+    pub fn set_flow(&self, limits: QueueLimits, flow: Flow) {
+        self.queue.lock().set_flow(limits, flow);
+    }
+
     /// See [`SendQueue::close`].
     pub fn close(&self) {
         self.queue.lock().close();
@@ -427,6 +496,8 @@ impl SharedQueue {
         QueueLevel {
             queued: queue.queued(),
             bytes: queue.bytes(),
+            video_bytes: queue.video_bytes,
+            keyframe_age: queue.newest.saturating_since(queue.newest_keyframe),
             counters: queue.counters(),
         }
     }

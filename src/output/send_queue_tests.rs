@@ -105,35 +105,37 @@ fn without_a_picture_the_wish_is_repeated_and_old_sound_makes_room() {
 }
 
 #[test]
-fn discards_then_cuts_then_asks_once_there_is_room() {
+fn discards_then_cuts_and_asks_at_once() {
     let mut q = open();
-    let mut verdicts = Vec::new();
+    let mut asked = Vec::new();
     // a stalled link: 30 fps, every other picture disposable, sound each 20 ms
-    for ms in 0..=2000 {
+    for ms in 0..=2040 {
+        let mut push = |kind, len| {
+            if q.push(packet(kind, ms, len)) == Verdict::NeedKeyframe {
+                asked.push(ms);
+            }
+        };
         if ms % 33 == 0 {
             let kind = match ms {
                 0 => Kind::Key,
                 _ if ms % 2 == 0 => Kind::P,
                 _ => Kind::B,
             };
-            verdicts.push((ms, q.push(packet(kind, ms, 100))));
+            push(kind, 100);
         }
         if ms % 20 == 0 {
-            verdicts.push((ms, q.push(packet(Kind::Audio, ms, 10))));
+            push(Kind::Audio, 10);
         }
-        if ms == 860 {
-            let kinds: Vec<_> = q.packets.iter().map(kind_of).collect();
-            assert!(!kinds.contains(&Kind::B) && kinds.contains(&Kind::P));
+        let kinds: Vec<_> = q.packets.iter().map(kind_of).collect();
+        assert_eq!(kinds.contains(&Kind::P), ms >= 66 && ms < 2013, "{ms}");
+        if ms == 1056 {
+            assert!(!kinds.contains(&Kind::B), "disposable ones go first");
         }
     }
-    assert!(verdicts.iter().all(|(_, v)| *v == Verdict::Fine));
-    assert_eq!(q.counters().cuts, 1);
+    assert_eq!(asked, [2013], "as soon as the picture is 2 s late");
+    assert_eq!((q.counters().cuts, q.counters().frozen_ms / 33), (1, 46));
     let left = kinds(&mut q);
-    assert_eq!(left[0], (Kind::Key, 0));
-    assert!(left[1..].iter().all(|(k, _)| *k == Kind::Audio));
-    assert_eq!(left.len(), 102);
-    // drained: now it asks, once, and passes the keyframe that comes
-    assert_eq!(q.push(packet(Kind::P, 2013, 100)), Verdict::NeedKeyframe);
+    assert!(left.iter().all(|(k, _)| *k == Kind::Audio) && left.len() == 103);
     assert_eq!(q.push(packet(Kind::P, 2046, 100)), Verdict::Fine);
     assert_eq!(q.push(packet(Kind::Key, 2079, 100)), Verdict::Fine);
     assert_eq!(q.push(packet(Kind::P, 2112, 100)), Verdict::Fine);
@@ -141,33 +143,71 @@ fn discards_then_cuts_then_asks_once_there_is_room() {
 }
 
 #[test]
-fn a_queued_keyframe_saves_its_gop() {
+fn what_lies_behind_the_queue_counts_and_holds_the_wish_back() {
     let mut q = open();
+    let behind = |ms| Flow {
+        behind: Duration::from_millis(ms),
+        bytes_per_second: None,
+    };
+    q.set_flow(QueueLimits::STREAM, behind(1900));
     assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
-    assert!(q.pop().is_some());
-    for i in 1..29 {
-        let kind = if i == 20 { Kind::Key } else { Kind::P };
+    assert_eq!(q.push(packet(Kind::P, 33, 1)), Verdict::Fine);
+    assert_eq!(
+        q.push(packet(Kind::P, 132, 1)),
+        Verdict::Fine,
+        "late, but no use to ask"
+    );
+    assert!(q.is_empty() && q.counters().dropped == 3);
+    q.set_flow(QueueLimits::STREAM, behind(900));
+    assert_eq!(q.push(packet(Kind::P, 165, 1)), Verdict::NeedKeyframe);
+}
+
+#[test]
+fn what_a_slow_link_would_bring_too_late_is_cut_at_once() {
+    let mut q = open();
+    let flow = Flow {
+        behind: Duration::from_millis(1000),
+        bytes_per_second: Some(100_000),
+    };
+    assert_eq!(q.push(packet(Kind::Key, 0, 60_000)), Verdict::Fine);
+    q.set_flow(QueueLimits::STREAM, flow);
+    assert_eq!(q.push(packet(Kind::P, 33, 30_000)), Verdict::Fine, "1.9 s");
+    assert_eq!(q.push(packet(Kind::P, 66, 20_000)), Verdict::NeedKeyframe);
+    assert!(q.is_empty() && q.counters().dropped == 3);
+}
+
+#[test]
+fn a_fresh_keyframe_saves_its_gop_and_takes_the_place_of_older_ones() {
+    let mut q = open();
+    for i in 0..=60 {
+        let kind = if i % 30 == 0 && i < 60 {
+            Kind::Key
+        } else {
+            Kind::P
+        };
         assert_eq!(q.push(packet(kind, i * 33, 1)), Verdict::Fine);
     }
-    assert_eq!(q.push(packet(Kind::P, 29 * 33, 1)), Verdict::Fine);
+    assert_eq!(q.len(), 61, "1980 ms");
+    assert_eq!(q.push(packet(Kind::P, 2013, 1)), Verdict::Fine);
     let left = kinds(&mut q);
-    assert_eq!(left[0], (Kind::Key, 660));
-    assert_eq!(left.len(), 10);
+    assert_eq!((left[0], left.len()), ((Kind::Key, 990), 32));
+    assert_eq!(q.counters().dropped, 30);
 }
 
 #[test]
 fn hard_limits_mean_lost() {
     let mut q = open();
     assert_eq!(q.push(packet(Kind::Key, 0, 1)), Verdict::Fine);
-    for ms in (0..=10_000).step_by(20) {
-        assert_eq!(q.push(packet(Kind::Audio, ms, 1)), Verdict::Fine, "{ms}");
+    for ms in (0..=15_000).step_by(20) {
+        let verdict = q.push(packet(Kind::Audio, ms, 1));
+        assert_ne!(verdict, Verdict::Overflow, "{ms}");
     }
-    assert_eq!(q.push(packet(Kind::Audio, 10_020, 1)), Verdict::Overflow);
+    assert_eq!(q.push(packet(Kind::Audio, 15_020, 1)), Verdict::Overflow);
     assert!(q.is_overflowed() && q.pop().is_none());
-    assert_eq!(q.push(packet(Kind::Key, 10_033, 1)), Verdict::Overflow);
-    q.reset(MediaTime::from_millis(11_000));
-    assert_eq!(q.push(packet(Kind::Key, 11_000, 16 << 20)), Verdict::Fine);
-    assert_eq!(q.push(packet(Kind::Audio, 11_020, 1)), Verdict::Overflow);
+    assert_eq!(q.push(packet(Kind::Key, 15_033, 1)), Verdict::Overflow);
+    q.reset(MediaTime::from_millis(16_000));
+    assert_eq!(q.push(packet(Kind::Key, 16_000, 16 << 20)), Verdict::Fine);
+    assert_eq!(q.push(packet(Kind::Audio, 16_020, 1)), Verdict::Overflow);
 }
 
 #[tokio::test]
@@ -224,7 +264,8 @@ proptest! {
             if !q.is_overflowed() {
                 prop_assert!(q.queued() <= QueueLimits::STREAM.hard_span);
             }
-            prop_assert!(q.droppable_backlog() <= QueueLimits::STREAM.cut_over);
+            let late = q.lateness(|p| p.track == Track::Video);
+            prop_assert!(late <= QueueLimits::STREAM.cut_over);
             prop_assert_eq!(q.bytes(), q.packets.iter().map(|p| p.data.len()).sum::<usize>());
         }
         popped.extend(std::iter::from_fn(|| q.pop()));
@@ -278,10 +319,7 @@ fn check_nothing_precious_lost(
     let Some(first) = pushed.iter().position(|p| kind_of(p) == Kind::Key) else {
         return Ok(());
     };
-    for p in pushed[first..]
-        .iter()
-        .filter(|p| p.drop == DropClass::Never)
-    {
+    for p in pushed[first..].iter().filter(|p| p.track == Track::Audio) {
         prop_assert!(sent.contains(&p.generation));
     }
     Ok(())

@@ -22,6 +22,8 @@ pub struct ChangeSet {
     pub audio_encoder: bool,
     /// Address: the next time the stream starts.
     pub stream: bool,
+    /// How the stream treats its link: told to the running stream.
+    pub link: bool,
     /// Built-in server's addresses: the next time it starts.
     pub server: bool,
 }
@@ -54,7 +56,11 @@ impl ChangeSet {
             muted,
             encoder: aac,
         } = audio;
-        let StreamSettings { url } = stream;
+        let StreamSettings {
+            url,
+            max_delay_ms,
+            adapt,
+        } = stream;
         let ServerSettings { rtmp, http } = server;
         let e = &old.encoder;
         Self {
@@ -74,6 +80,7 @@ impl ChangeSet {
                 ),
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
+            link: (max_delay_ms, adapt) != (&old.stream.max_delay_ms, &old.stream.adapt),
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }
     }

@@ -12,6 +12,7 @@ use crate::capture::{AudioSpec, SourceSpec};
 use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
+use crate::output::adapt::AdaptSettings;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 
@@ -84,11 +85,15 @@ pub struct AudioSettings {
 }
 
 /// Where it is pushed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamSettings {
     /// Push address without the key; the built-in server when empty.
     pub url: String,
+    /// No picture is sent that would come later than this: milliseconds, 500 to 10000.
+    pub max_delay_ms: u32,
+    /// How the bitrate is fitted to the link.
+    pub adapt: AdaptSettings,
 }
 
 /// Built-in server.
@@ -155,6 +160,15 @@ impl Settings {
             }
         }
         check_range(&mut out, "audio.gain_db", audio.gain_db, -60.0, 20.0);
+        check_range(
+            &mut out,
+            "stream.max_delay_ms",
+            stream.max_delay_ms,
+            500,
+            10_000,
+        );
+        let floor = stream.adapt.floor_kbps;
+        check_range(&mut out, "stream.adapt.floor_kbps", floor, 100, 100_000);
         if !stream.url.trim().is_empty() {
             out.extend(check_address(&stream.url));
         }
@@ -224,7 +238,13 @@ fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
     }
 }
 
-fn check_range(out: &mut Vec<FieldError>, field: &str, value: f32, low: f32, high: f32) {
+fn check_range<T: Copy + PartialOrd + std::fmt::Display>(
+    out: &mut Vec<FieldError>,
+    field: &str,
+    value: T,
+    low: T,
+    high: T,
+) {
     if !(low..=high).contains(&value) {
         out.push(FieldError::new(
             field,
@@ -266,6 +286,16 @@ impl Default for AudioSettings {
             gain_db: 0.0,
             muted: false,
             encoder: AudioEncoderSettings::default(),
+        }
+    }
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            max_delay_ms: 2500,
+            adapt: AdaptSettings::default(),
         }
     }
 }

@@ -79,9 +79,12 @@ mod tests {
                 queued_ms: 0,
                 queued_bytes: 0,
                 dropped: 0,
+                frozen_ms: 0,
                 reconnects: 0,
                 connect_ms: None,
                 acked_bytes: 0,
+                rtt_ms: None,
+                adapt: None,
             }),
             ..Status::default()
         }

@@ -34,6 +34,8 @@ impl Subject {
                 EventKind::NoMicrophone => t.ev_no_microphone,
                 EventKind::OutputConnected => t.ev_connected,
                 EventKind::OutputLost => t.ev_lost,
+                EventKind::LinkSilent => t.ev_silent,
+                EventKind::LinkReturned => t.ev_returned,
                 EventKind::OutputFailed { rejected: true } => t.ev_rejected,
                 EventKind::OutputFailed { rejected: false } => t.ev_failed,
                 EventKind::StreamStopped => t.ev_stopped,

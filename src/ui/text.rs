@@ -204,6 +204,8 @@ texts! {
     ev_no_microphone: "No microphone", "没有麦克风";
     ev_connected: "On air", "已开播";
     ev_lost: "Connection lost, trying again", "连接中断，正在重试";
+    ev_silent: "Nothing gets through", "数据发不出去";
+    ev_returned: "The link is back", "网络已恢复";
     ev_rejected: "The server refused the stream", "服务器拒绝了推流";
     ev_failed: "The stream could not be sent", "推流失败";
     ev_stopped: "Stream ended", "直播已结束";

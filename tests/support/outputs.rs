@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use kaibo::media::packet::EncodedPacket;
 use kaibo::media::time::MediaClock;
 use kaibo::output::rtmp::{RtmpOptions, start_with};
+use kaibo::output::tuning::TuningHandle;
 use kaibo::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState,
 };
@@ -39,6 +40,7 @@ impl Running {
             clock: MediaClock::start(),
             runtime: runtime.handle().clone(),
             listener: Arc::new(move |event| drop(tell.try_send(event))),
+            tuning: TuningHandle::default(),
         };
         Self {
             output: start(cx),

@@ -70,9 +70,12 @@ pub(crate) fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> O
         queued_ms,
         queued_bytes: 8_000,
         dropped,
+        frozen_ms: dropped * 33,
         reconnects: 0,
         connect_ms: Some(41),
         acked_bytes: 41_900_000,
+        rtt_ms: Some(31),
+        adapt: None,
     }
 }
 

@@ -40,6 +40,9 @@ impl Controller {
         {
             self.encoder_failed(&words(&e));
         }
+        if change.link || change.bitrate || change.format || change.audio_encoder {
+            self.broadcast.tune(&self.settings);
+        }
         if change.bitrate {
             self.broadcast
                 .control()

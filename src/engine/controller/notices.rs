@@ -93,6 +93,17 @@ impl Controller {
                 let text = format!("{}; try {attempt} begins in {seconds:.1} s", words(&error));
                 self.tell(Severity::Degraded, EventKind::OutputLost, text);
             }
+            OutputEvent::Silent { seconds } if is_stream => {
+                let text = format!(
+                    "nothing has got through to the server for {seconds} s: check your network; the stream goes on by \
+                     itself when the link returns"
+                );
+                self.tell(Severity::Degraded, EventKind::LinkSilent, text);
+            }
+            OutputEvent::Returned if is_stream => {
+                let text = "the link is back, the stream goes on";
+                self.tell(Severity::Notice, EventKind::LinkReturned, text);
+            }
             OutputEvent::Degraded { error } => {
                 self.tell(Severity::Degraded, EventKind::RecordingSlow, words(&error));
             }

@@ -1,0 +1,63 @@
+//! What can be changed on a running stream: read by its task at each look, written by the engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::adapt::{AdaptLimits, AdaptPreset};
+use crate::media::packet::Bitrate;
+
+/// How a stream treats its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamTuning {
+    /// The video bitrate follows the link.
+    pub adapt: bool,
+    /// Within these bounds.
+    pub limits: AdaptLimits,
+    /// No picture is sent that would come later than this; 500 ms to 10 s.
+    pub max_delay: Duration,
+}
+
+impl StreamTuning {
+    /// Longest delay unless set otherwise.
+    pub const MAX_DELAY: Duration = Duration::from_millis(2500);
+}
+
+impl Default for StreamTuning {
+    /// The bitrate stays as it is.
+    fn default() -> Self {
+        Self {
+            adapt: false,
+            limits: AdaptLimits {
+                preset: AdaptPreset::default(),
+                floor: Bitrate::from_kbps(200),
+                ceiling: Bitrate::from_kbps(2500),
+                audio: Bitrate::from_kbps(128),
+                pixel_rate: 0,
+            },
+            max_delay: Self::MAX_DELAY,
+        }
+    }
+}
+
+/// Shared by the engine, which writes, and a stream's task, which reads.
+#[derive(Debug, Clone, Default)]
+pub struct TuningHandle(Arc<Mutex<StreamTuning>>);
+
+impl TuningHandle {
+    /// Begins with `tuning`.
+    pub fn new(tuning: StreamTuning) -> Self {
+        Self(Arc::new(Mutex::new(tuning)))
+    }
+
+    /// What holds now.
+    pub fn get(&self) -> StreamTuning {
+        *self.0.lock()
+    }
+
+    /// From the next look on.
+    pub fn set(&self, tuning: StreamTuning) {
+        *self.0.lock() = tuning;
+    }
+}
