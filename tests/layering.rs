@@ -50,7 +50,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Crate -> modules that may name it.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("ffmpeg_next", &["encode", "capture/media_file"]),
+    (
+        "ffmpeg_next",
+        &["encode", "capture/media_file", "capture/camera/mjpeg"],
+    ),
+    ("v4l", &["capture/camera/v4l2"]),
+    ("nokhwa", &["capture/camera"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),
     ("tokio", &["output", "serve", "engine", "cli"]),

@@ -5,10 +5,13 @@
 //! an [`AudioSink`]. Adding a source: one file, one variant in [`SourceSpec`] (or [`AudioSpec`]), one line in
 //! [`open_video`] (or [`open_audio`]).
 
+pub mod camera;
 pub mod media_file;
 #[cfg(feature = "mic")]
 pub mod microphone;
+mod no_signal;
 mod pacing;
+pub mod probe;
 pub mod screen;
 pub mod supervisor;
 pub mod test_pattern;
@@ -24,6 +27,7 @@ use crate::media::ring::{AudioSink, AudioTap, audio_ring};
 use crate::media::time::{FrameRate, MediaClock};
 use crate::media::video::{Resolution, VideoFrame};
 use crate::media::{Recovery, SourceId};
+use camera::control::Control;
 
 /// Where a picture comes from, with the settings of that kind. Plain data, saved in the settings file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,8 @@ pub enum SourceSpec {
     Test {},
     /// A whole screen.
     Screen(screen::ScreenSettings),
+    /// A camera.
+    Camera(camera::CameraSettings),
     /// A media file, picture and sound, in real time.
     File(media_file::MediaFileSettings),
 }
@@ -46,10 +52,19 @@ impl SourceSpec {
                 .display
                 .as_deref()
                 .map_or_else(|| "screen".to_owned(), |d| format!("screen {d}")),
+            Self::Camera(c) => c.called(),
             Self::File(f) => {
                 let name = f.path.file_name().unwrap_or(f.path.as_os_str());
                 format!("file {}", name.to_string_lossy())
             }
+        }
+    }
+
+    /// One opened source can serve both: they are equal but for what [`VideoSource::adjust`] changes.
+    pub fn is_same_stream(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Camera(a), Self::Camera(b)) => a.is_same_stream(b),
+            (a, b) => a == b,
         }
     }
 }
@@ -115,6 +130,22 @@ pub trait VideoSource {
     fn may_be_still(&self) -> bool {
         false
     }
+
+    /// Pictures that came broken and were left out, since it was opened.
+    fn corrupt(&self) -> u64 {
+        0
+    }
+
+    /// What can be set while it runs, as it is set now.
+    fn controls(&self) -> Vec<Control> {
+        Vec::new()
+    }
+
+    /// Takes over what can be set while it runs out of `spec`, which differs from what it was opened with in nothing
+    /// else ([`SourceSpec::is_same_stream`]).
+    fn adjust(&mut self, spec: &SourceSpec) {
+        let _ = spec;
+    }
 }
 
 /// A running source of live sound: it pushes into its [`AudioSink`] by itself (often from a real-time callback).
@@ -142,7 +173,7 @@ pub enum SourceError {
         what: String,
     },
     /// The system does not let us.
-    #[error("no permission to use {what}: allow it in the system's settings, then choose it again")]
+    #[error("no permission to use {what}: allow it in the system's settings")]
     Denied {
         /// The thing.
         what: String,
@@ -192,13 +223,14 @@ impl SourceError {
     /// What the supervisor does about it.
     pub const fn recovery(&self) -> Recovery {
         match self {
-            Self::NotFound { .. } | Self::Busy { .. } | Self::Lost { .. } | Self::Failed { .. } => {
-                Recovery::Retry
-            }
+            // a device just plugged in is forbidden until the system has given it to the user
+            Self::NotFound { .. }
+            | Self::Busy { .. }
+            | Self::Denied { .. }
+            | Self::Lost { .. }
+            | Self::Failed { .. } => Recovery::Retry,
             Self::Stalled { .. } => Recovery::Rebuild,
-            Self::Denied { .. } | Self::Unsupported { .. } | Self::NotBuilt { .. } => {
-                Recovery::GiveUp
-            }
+            Self::Unsupported { .. } | Self::NotBuilt { .. } => Recovery::GiveUp,
         }
     }
 }
@@ -211,6 +243,7 @@ pub fn open_video(
     match spec {
         SourceSpec::Test {} => test_pattern::open(cx),
         SourceSpec::Screen(s) => screen::open(s, cx),
+        SourceSpec::Camera(s) => camera::open(s, cx),
         SourceSpec::File(s) => media_file::open(s, cx),
     }
 }
@@ -242,6 +275,9 @@ pub struct VideoDevice {
     pub name: String,
     /// What opens it.
     pub spec: SourceSpec,
+    /// For a camera: what it is and can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<camera::CameraInfo>,
 }
 
 /// A sound input that could be chosen now.
@@ -260,8 +296,14 @@ pub fn list_video() -> Vec<VideoDevice> {
     let mut devices = vec![VideoDevice {
         name: "Test pattern".to_owned(),
         spec: SourceSpec::Test {},
+        camera: None,
     }];
     devices.extend(screen::list());
+    devices.extend(camera::list().into_iter().map(|info| VideoDevice {
+        name: info.name.clone(),
+        spec: SourceSpec::Camera(info.settings()),
+        camera: Some(info),
+    }));
     devices
 }
 
@@ -271,6 +313,23 @@ pub fn list_audio() -> Vec<AudioDevice> {
     return microphone::list();
     #[cfg(not(feature = "mic"))]
     Vec::new()
+}
+
+/// A picture source by the name `kaibo devices` gives it: "test", "screen", "camera" (the first), "camera:ID" or a
+/// camera's ID.
+pub fn spec_of(name: &str) -> SourceSpec {
+    let camera = |device: Option<&str>| {
+        SourceSpec::Camera(camera::CameraSettings {
+            device: device.map(str::to_owned),
+            ..Default::default()
+        })
+    };
+    match name {
+        "test" => SourceSpec::Test {},
+        "screen" => SourceSpec::Screen(screen::ScreenSettings::default()),
+        "camera" => camera(None),
+        id => camera(Some(id.strip_prefix("camera:").unwrap_or(id))),
+    }
 }
 
 /// A path as the user typed it or dropped it.

@@ -1,6 +1,7 @@
 //! Runs a source on its own thread: opens it, takes its frames, reopens it when it fails.
 //!
-//! In: a [`SourceSpec`] or [`AudioSpec`]. Out: the newest frame in a slot, [`SourceEvent`]s to the engine, figures.
+//! In: a [`SourceSpec`] or [`AudioSpec`]. Out: the newest frame in a slot (for a lost source its last one for half a
+//! second, then a picture that says so), [`SourceEvent`]s to the engine, figures.
 //! Threads: `vsrc-<id>` for a picture source, `asrc-<id>` for a sound source. What to do after a failure is decided in
 //! `retry.rs`, without a clock and without a device.
 
@@ -14,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::camera::control::Control;
 use super::{
-    AudioSource, AudioSpec, SourceContext, SourceError, SourceSpec, VideoSource, open_audio,
-    open_video,
+    AudioSource, AudioSpec, SourceContext, SourceError, SourceSpec, VideoSource, no_signal,
+    open_audio, open_video,
 };
 use crate::media::slot::LatestSlot;
-use crate::media::video::{Resolution, VideoFrame};
+use crate::media::video::{ColorSpec, Resolution, VideoFrame};
 use crate::stage::{self, StageExit, StageHandle, StopFlag};
 use retry::{Cause, Next, RetryPlan, StallWatch, Timing};
 
@@ -53,6 +55,11 @@ pub struct SourceStats {
     pub replaced: u64,
     /// Times it was reopened.
     pub reopened: u64,
+    /// Pictures that came broken and were left out.
+    pub corrupt: u64,
+    /// What can be set while it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<Control>,
 }
 
 /// A supervised source. Dropping it asks the source to stop and does not wait.
@@ -62,6 +69,8 @@ pub struct SourceHandle {
     shared: Arc<Shared>,
     /// `None` when the system refused a thread.
     stage: Option<StageHandle>,
+    /// What a picture source is opened with.
+    spec: Option<Arc<Mutex<SourceSpec>>>,
 }
 
 /// What the source's thread tells the handle. Locked for a moment, by the thread only when something changes.
@@ -76,6 +85,10 @@ struct State {
     description: String,
     resolution: Option<Resolution>,
     reopened: u64,
+    corrupt: u64,
+    controls: Vec<Control>,
+    /// Settings that the running source has not seen yet.
+    adjust: Option<SourceSpec>,
     ended: bool,
 }
 
@@ -84,9 +97,23 @@ impl SourceHandle {
     /// opening happens on the source's thread.
     pub fn start_video(spec: SourceSpec, cx: SourceContext, listener: SourceListener) -> Self {
         let name = spec.name();
-        Self::video_with(name, cx, listener, Timing::NORMAL, move |cx| {
+        let shared = Arc::new(Mutex::new(spec));
+        let spec = Arc::clone(&shared);
+        let mut handle = Self::video_with(name, cx, listener, Timing::NORMAL, move |cx| {
+            let spec = spec.lock().clone();
             open_video(&spec, cx)
-        })
+        });
+        handle.spec = Some(shared);
+        handle
+    }
+
+    /// Changes what can be changed while it runs; the rest of `spec` must be what it was started with
+    /// ([`SourceSpec::is_same_stream`]). Returns at once.
+    pub fn adjust(&self, spec: SourceSpec) {
+        if let Some(shared) = &self.spec {
+            shared.lock().clone_from(&spec); // for the next opening
+        }
+        self.shared.state.lock().adjust = Some(spec); // for the running one
     }
 
     /// Starts supervising a sound source. `None` for [`AudioSpec::None`].
@@ -158,6 +185,8 @@ impl SourceHandle {
             shared: Arc::clone(&shared),
             delivering_since: None,
             clear_at: None,
+            cleared: false,
+            missed: false,
             reported: None,
         };
         let at_exit = Arc::clone(&shared);
@@ -190,6 +219,7 @@ impl SourceHandle {
             slot,
             shared,
             stage,
+            spec: None,
         }
     }
 
@@ -208,6 +238,8 @@ impl SourceHandle {
             captured: self.slot.stored(),
             replaced: self.slot.replaced(),
             reopened: state.reopened,
+            corrupt: state.corrupt,
+            controls: state.controls.clone(),
         }
     }
 
@@ -254,6 +286,10 @@ struct Run {
     delivering_since: Option<Instant>,
     /// When the last frame of a lost source is taken away.
     clear_at: Option<Instant>,
+    /// It was taken away: nothing is shown but that there is nothing.
+    cleared: bool,
+    /// A picture is missing while it is gone: it is no sound source, and not at its end.
+    missed: bool,
     /// The last [`SourceEvent::Down`], until the source is up again.
     reported: Option<(String, bool)>,
 }
@@ -270,12 +306,19 @@ impl Run {
             if stop.is_stopped() {
                 return Ok(());
             }
-            self.shared.state.lock().up = false;
-            self.clear_at
-                .get_or_insert(Instant::now() + self.timing.hold);
+            {
+                let mut state = self.shared.state.lock();
+                state.up = false;
+                state.controls.clear();
+            }
+            if !self.cleared {
+                self.clear_at
+                    .get_or_insert(Instant::now() + self.timing.hold);
+            }
             let (error, cause) = match outcome {
                 Ok(Ok(End::Stopped)) => return Ok(()),
                 Ok(Ok(End::Finished)) => {
+                    self.missed = false;
                     (self.listener)(SourceEvent::Ended);
                     self.wait(self.timing.hold, stop);
                     return Ok(());
@@ -311,16 +354,20 @@ impl Run {
         open: &mut dyn FnMut(&SourceContext) -> OpenedVideo,
         stop: &StopFlag,
     ) -> Result<End, SourceError> {
+        self.missed = true;
         let mut source = open(&self.cx)?;
+        let before = self.shared.state.lock().corrupt;
         let mut watch = StallWatch::new(Instant::now(), self.timing.stall);
         let mut resolution = None;
         while !stop.is_stopped() {
+            self.adjust(&mut *source, before);
             if let Some(frame) = source.next(self.timing.poll)? {
                 watch.fed(Instant::now());
                 let size = frame.resolution;
                 self.slot.store(frame);
                 if resolution.replace(size) != Some(size) {
-                    self.delivers(source.describe(), Some(size));
+                    let controls = source.controls();
+                    self.delivers(source.describe(), Some(size), controls);
                 }
                 continue;
             }
@@ -339,6 +386,20 @@ impl Run {
         Ok(End::Stopped)
     }
 
+    /// Hands new settings to the running source, and takes its counters.
+    fn adjust(&self, source: &mut dyn VideoSource, corrupt_before: u64) {
+        let adjust = {
+            let mut state = self.shared.state.lock();
+            state.corrupt = corrupt_before + source.corrupt();
+            state.adjust.take()
+        };
+        if let Some(spec) = adjust {
+            source.adjust(&spec);
+            let controls = source.controls();
+            self.shared.state.lock().controls = controls;
+        }
+    }
+
     /// Opens a sound source and asks it how it is until it fails or we are to stop.
     fn audio(
         &mut self,
@@ -349,7 +410,7 @@ impl Run {
             return Ok(End::Finished);
         };
         source.check()?;
-        self.delivers(source.describe(), None);
+        self.delivers(source.describe(), None, Vec::new());
         while !stop.sleep(self.timing.check) {
             source.check()?;
         }
@@ -357,14 +418,21 @@ impl Run {
     }
 
     /// The source delivers for the first time in this attempt, or something else than before.
-    fn delivers(&mut self, description: String, resolution: Option<Resolution>) {
+    fn delivers(
+        &mut self,
+        description: String,
+        resolution: Option<Resolution>,
+        controls: Vec<Control>,
+    ) {
         {
             let mut state = self.shared.state.lock();
             state.up = true;
             state.resolution = resolution;
+            state.controls = controls;
             state.description.clone_from(&description);
         }
         self.clear_at = None;
+        self.cleared = false;
         if self.delivering_since.is_none() {
             self.delivering_since = Some(Instant::now());
             self.reported = None;
@@ -386,7 +454,11 @@ impl Run {
     fn report(&mut self, error: SourceError, retrying: bool) -> String {
         let report = (error.to_string(), retrying);
         let text = report.0.clone();
-        if self.reported.as_ref() != Some(&report) {
+        // a thing that went away is not there: that is the same news
+        let known = self.reported.as_ref().is_some_and(|(_, retried)| {
+            *retried && retrying && matches!(error, SourceError::NotFound { .. })
+        });
+        if self.reported.as_ref() != Some(&report) && !known {
             tracing::debug!(source = %self.cx.id, name = self.name, error = %error, retrying, "source is down");
             self.reported = Some(report);
             (self.listener)(SourceEvent::Down { error, retrying });
@@ -410,7 +482,26 @@ impl Run {
     fn clear_if_due(&mut self, now: Instant) {
         if self.clear_at.is_some_and(|at| now >= at) {
             self.clear_at = None;
-            self.slot.clear();
+            self.cleared = true;
+            if self.missed {
+                self.show_no_signal();
+            } else {
+                self.slot.clear();
+            }
         }
+    }
+
+    /// Puts a picture that says so in place of the one that is missing, in the size it had, so that nothing moves.
+    fn show_no_signal(&self) {
+        let known = self.shared.state.lock().resolution;
+        let resolution = known.unwrap_or(self.cx.resolution);
+        self.slot.stand_in(VideoFrame {
+            pts: self.cx.clock.now(),
+            source: self.cx.id,
+            seq: 0,
+            resolution,
+            data: no_signal::picture(&self.name, resolution),
+            color: ColorSpec::BT709_LIMITED,
+        });
     }
 }

@@ -69,8 +69,8 @@ pub struct Cli {
 enum CliCommand {
     /// Broadcast without a window.
     Push(Box<push::PushArgs>),
-    /// List screens and sound inputs.
-    Devices(devices::ListArgs),
+    /// List screens, cameras and sound inputs, or try one out.
+    Devices(devices::DevicesArgs),
     /// List encoders and whether they work here.
     Encoders(devices::ListArgs),
     /// Ask a server whether it would take the stream; nothing is shown to viewers.

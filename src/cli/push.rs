@@ -10,6 +10,8 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::{Exit, block_on, chain, fail, interrupted, say};
+use crate::capture::camera::CameraSettings;
+use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
 use crate::capture::{AudioSpec, SourceSpec};
@@ -32,7 +34,8 @@ const FIRST_TRIES: u32 = 3;
 /// What to broadcast, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushArgs {
-    /// What to show: "screen", "test", or a media file (played in real time, like `ffmpeg -re -i FILE`).
+    /// What to show: "screen", "camera", "camera:ID" (as `kaibo devices` lists it), "test", or a media file (played in
+    /// real time, like `ffmpeg -re -i FILE`).
     #[arg(long)]
     source: Option<String>,
     /// Push address with the stream key. Without it the built-in server takes the stream and says where to watch it.
@@ -63,6 +66,9 @@ pub(super) struct PushArgs {
     /// X display to capture [default: $DISPLAY]
     #[arg(long)]
     display: Option<String>,
+    /// What to ask the camera for, as mjpeg:1280x720@30 [default: what suits the picture best]
+    #[arg(long, value_name = "FORMAT:WxH@FPS")]
+    camera_mode: Option<CameraMode>,
     /// Leave the mouse pointer out of the picture.
     #[arg(long)]
     no_cursor: bool,
@@ -263,6 +269,10 @@ impl PushArgs {
                 display: self.display.clone(),
                 cursor: !self.no_cursor,
             }),
+            "camera" => self.camera(None),
+            camera if camera.starts_with("camera:") => {
+                self.camera(camera.split_once(':').map(|(_, id)| id.to_owned()))
+            }
             path => SourceSpec::File(MediaFileSettings {
                 path: path.into(),
                 looped: self.looped,
@@ -279,6 +289,16 @@ fn check_recording(path: &Path) -> Result<(), String> {
             path.with_extension("flv").display()
         )),
         _ => Ok(()),
+    }
+}
+
+impl PushArgs {
+    fn camera(&self, device: Option<String>) -> SourceSpec {
+        SourceSpec::Camera(CameraSettings {
+            device,
+            mode: self.camera_mode,
+            ..CameraSettings::default()
+        })
     }
 }
 

@@ -72,20 +72,31 @@ impl SourceSet {
         video: &VideoSettings,
         reopen: bool,
     ) -> SceneState {
-        self.open
-            .retain(|s| !reopen && scene.layers.iter().any(|l| l.source == s.spec)); // dropping asks to stop
+        self.open.retain(|s| {
+            !reopen
+                && scene
+                    .layers
+                    .iter()
+                    .any(|l| l.source.is_same_stream(&s.spec))
+        }); // dropping asks to stop
         for layer in &scene.layers {
-            if self.open.iter().all(|s| s.spec != layer.source) {
+            let same = |s: &&mut Open| layer.source.is_same_stream(&s.spec);
+            if let Some(open) = self.open.iter_mut().find(same) {
+                if open.spec != layer.source {
+                    open.spec.clone_from(&layer.source);
+                    open.handle.adjust(layer.source.clone());
+                }
+            } else {
                 let cx = self.context(video);
                 let (id, spec) = (cx.id, layer.source.clone());
                 let handle = SourceHandle::start_video(spec.clone(), cx, self.listener(id));
                 self.open.push(Open { spec, id, handle });
             }
         }
-        let id_of = |spec| {
+        let id_of = |spec: &SourceSpec| {
             self.open
                 .iter()
-                .find(|s| &s.spec == spec)
+                .find(|s| s.spec.is_same_stream(spec))
                 .map(|s| s.id)
                 .expect("opened above")
         };

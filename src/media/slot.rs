@@ -56,6 +56,16 @@ impl<T: Clone> LatestSlot<T> {
         inner.value.clone()
     }
 
+    /// Puts something in that no source made, in place of what is missing: it counts nowhere.
+    pub fn stand_in(&self, value: T) {
+        let old = {
+            let mut inner = self.inner.lock();
+            inner.seen = true;
+            inner.value.replace(value)
+        };
+        drop(old);
+    }
+
     /// Empties the slot, so that the reader shows its placeholder.
     pub fn clear(&self) {
         let old = self.inner.lock().value.take();
@@ -91,5 +101,9 @@ mod tests {
         );
         slot.clear();
         assert_eq!(slot.latest(), None);
+        slot.stand_in(0);
+        slot.store(4);
+        let counted = (slot.latest(), slot.replaced(), slot.stored());
+        assert_eq!(counted, (Some(4), 1, 4), "what stands in is not counted");
     }
 }

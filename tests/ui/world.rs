@@ -87,6 +87,7 @@ pub(crate) fn idle() -> Status {
             display: Some(display.to_owned()),
             cursor: true,
         }),
+        camera: None,
     };
     let microphone = |name: &str, default| AudioDevice {
         name: name.to_owned(),
@@ -121,6 +122,7 @@ pub(crate) fn idle() -> Status {
             VideoDevice {
                 name: "Test pattern".to_owned(),
                 spec: SourceSpec::Test {},
+                camera: None,
             },
             screen(":0", "1920x1080"),
             screen(":1", "2560x1440"),

@@ -8,7 +8,7 @@
 //! high dynamic range is not mapped to standard range.
 
 mod demux;
-mod picture;
+pub(super) mod picture;
 mod sound;
 #[cfg(test)]
 mod tests;

@@ -12,14 +12,14 @@ use crate::media::pool::BufferPool;
 use crate::media::video::{ColorMatrix, ColorRange, ColorSpec, FrameData, Plane, Resolution};
 
 /// A picture the renderer can take.
-pub(super) struct Picture {
-    pub(super) resolution: Resolution,
-    pub(super) data: FrameData,
-    pub(super) color: ColorSpec,
+pub(in crate::capture) struct Picture {
+    pub(in crate::capture) resolution: Resolution,
+    pub(in crate::capture) data: FrameData,
+    pub(in crate::capture) color: ColorSpec,
 }
 
 /// Converts one file's pictures.
-pub(super) struct Pictures {
+pub(in crate::capture) struct Pictures {
     scaler: Option<Scaler>,
     pool: BufferPool,
 }
@@ -30,7 +30,7 @@ struct Scaler {
 }
 
 impl Pictures {
-    pub(super) fn new() -> Self {
+    pub(in crate::capture) fn new() -> Self {
         Self {
             scaler: None,
             // one on show, one being uploaded, one to write into, and one to spare
@@ -38,7 +38,10 @@ impl Pictures {
         }
     }
 
-    pub(super) fn convert(&mut self, frame: frame::Video) -> Result<Picture, ffmpeg::Error> {
+    pub(in crate::capture) fn convert(
+        &mut self,
+        frame: frame::Video,
+    ) -> Result<Picture, ffmpeg::Error> {
         let resolution = Resolution::new(frame.width(), frame.height());
         if resolution.pixels() == 0 {
             return Err(ffmpeg::Error::InvalidData);
@@ -196,7 +199,7 @@ fn target_of(format: Pixel) -> Pixel {
 }
 
 /// The file's own words about colour; unsaid, what is usual at that size.
-fn color_of(frame: &frame::Video) -> ColorSpec {
+pub(in crate::capture) fn color_of(frame: &frame::Video) -> ColorSpec {
     use color::Space;
     let matrix = match frame.color_space() {
         Space::BT709 | Space::SMPTE240M | Space::BT2020NCL | Space::BT2020CL => ColorMatrix::Bt709,
@@ -247,7 +250,7 @@ fn share(frame: &Arc<frame::Video>) -> Option<FrameData> {
     unsafe_code,
     reason = "ffmpeg-next does not tell a plane's real length"
 )]
-fn share_plane(
+pub(in crate::capture) fn share_plane(
     frame: &Arc<frame::Video>,
     index: usize,
     row_bytes: usize,

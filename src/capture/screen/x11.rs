@@ -119,6 +119,7 @@ pub(super) fn list() -> Vec<VideoDevice> {
         Some(VideoDevice {
             name: format!("Screen {display} ({})", size_of(screen)),
             spec: SourceSpec::Screen(ScreenSettings::default()),
+            camera: None,
         })
     };
     found().into_iter().collect()

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::*;
+use crate::capture::camera::control::ControlKind;
 use crate::media::SourceId;
 use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane};
@@ -28,7 +29,7 @@ enum Step {
     Panic,
     End,
     Refused,
-    Denied,
+    Hopeless,
 }
 
 struct Scripted {
@@ -103,7 +104,6 @@ fn listener() -> (SourceListener, Receiver<String>) {
                     SourceError::Stalled { .. } => "stalled",
                     SourceError::Lost { .. } => "lost",
                     SourceError::NotFound { .. } => "not found",
-                    SourceError::Denied { .. } => "denied",
                     SourceError::Failed { .. } => "failed",
                     _ => "other",
                 };
@@ -127,7 +127,10 @@ fn start(scripts: &[&[Step]], still: bool) -> (SourceHandle, Receiver<String>) {
         let what = "camera".to_owned();
         match script[0] {
             Step::Refused => Err(SourceError::NotFound { what }),
-            Step::Denied => Err(SourceError::Denied { what }),
+            Step::Hopeless => Err(SourceError::Unsupported {
+                what,
+                reason: "it is a toaster".to_owned(),
+            }),
             now => Ok(Box::new(Scripted {
                 steps: script.into_iter(),
                 now,
@@ -151,6 +154,12 @@ fn wait_for(condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "did not come about within 10 s");
         std::thread::yield_now();
     }
+}
+
+/// The slot holds the picture that stands in for a lost source: the source's own are BGRA.
+fn stands_in(handle: &SourceHandle) -> bool {
+    let shown = handle.slot().latest();
+    shown.is_some_and(|frame| matches!(frame.data, FrameData::Nv12 { .. }))
 }
 
 fn stop(handle: &SourceHandle) {
@@ -182,12 +191,63 @@ fn a_lost_source_keeps_its_last_frame_for_a_while_and_comes_back() {
     assert_eq!(next(&events), "up 16x16");
     assert_eq!(next(&events), "down lost true");
     // the backoff is longer than the hold
-    assert!(handle.slot().latest().is_some(), "held at first");
-    wait_for(|| handle.slot().latest().is_none());
-    assert_eq!(next(&events), "down not found true");
+    assert!(!stands_in(&handle), "held at first");
+    wait_for(|| stands_in(&handle));
+    let captured = handle.stats().captured;
+    // that it is not found while it is away is no news
     assert_eq!(next(&events), "up 16x16");
-    assert!(handle.slot().latest().is_some());
+    wait_for(|| handle.stats().captured > captured);
+    assert!(!stands_in(&handle));
     assert_eq!(handle.stats().reopened, 2);
+    stop(&handle);
+}
+
+#[test]
+fn a_source_that_never_came_is_shown_as_missing_at_the_shows_size() {
+    let (handle, events) = start(&[&[Step::Refused]], false);
+    assert_eq!(next(&events), "down not found true");
+    wait_for(|| stands_in(&handle));
+    let shown = handle.slot().latest().unwrap().resolution;
+    assert_eq!((shown, handle.stats().captured), (Resolution::HD, 0));
+    stop(&handle);
+}
+
+#[test]
+fn settings_reach_the_running_source_and_the_next_opening() {
+    struct Adjustable(Vec<String>);
+    impl VideoSource for Adjustable {
+        fn next(&mut self, _: Duration) -> Result<Option<VideoFrame>, SourceError> {
+            std::thread::sleep(MS(1));
+            Ok(Some(frame()))
+        }
+        fn describe(&self) -> String {
+            "16x16".to_owned()
+        }
+        fn controls(&self) -> Vec<Control> {
+            let control = |name: &String| Control {
+                key: name.clone(),
+                name: name.clone(),
+                kind: ControlKind::Switch,
+                value: 1,
+                default: 0,
+                inactive: false,
+            };
+            self.0.iter().map(control).collect()
+        }
+        fn adjust(&mut self, spec: &SourceSpec) {
+            self.0.push(spec.name());
+        }
+    }
+    let (listener, events) = listener();
+    let open = |_: &SourceContext| -> Result<Box<dyn VideoSource>, SourceError> {
+        Ok(Box::new(Adjustable(Vec::new())))
+    };
+    let handle = SourceHandle::video_with("camera".to_owned(), context(), listener, QUICK, open);
+    assert_eq!(next(&events), "up 16x16");
+    assert_eq!(handle.stats().controls, []);
+    handle.adjust(SourceSpec::Test {});
+    wait_for(|| !handle.stats().controls.is_empty());
+    assert_eq!(handle.stats().controls[0].key, "test pattern");
     stop(&handle);
 }
 
@@ -230,16 +290,13 @@ fn a_panic_is_caught_and_forgiven_once() {
     assert_eq!(next(&events), "up 16x16");
     assert_eq!(next(&events), "down failed false");
     assert!(handle.join_until(Instant::now() + Duration::from_secs(10)));
-    assert!(
-        handle.slot().latest().is_none(),
-        "nothing stays of a source that is gone"
-    );
+    assert!(stands_in(&handle), "nothing stays of a source that is gone");
 }
 
 #[test]
 fn hopeless_errors_end_it_and_a_finished_source_is_no_failure() {
-    let (handle, events) = start(&[&[Step::Denied]], false);
-    assert_eq!(next(&events), "down denied false");
+    let (handle, events) = start(&[&[Step::Hopeless]], false);
+    assert_eq!(next(&events), "down other false");
     assert!(handle.join_until(Instant::now() + Duration::from_secs(10)));
 
     let (handle, events) = start(&[&[Step::Frame, Step::End]], false);

@@ -101,7 +101,7 @@ impl Area {
 
 /// A picture of 8-bit coverage: 0 leaves the ground, 255 covers it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Coverage {
+pub(in crate::capture) struct Coverage {
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -113,20 +113,20 @@ pub(super) struct Coverage {
 }
 
 /// Bytes of the luma plane and of both planes of a tightly packed NV12 picture.
-pub(super) fn plane_lengths(size: Resolution) -> (usize, usize) {
+pub(in crate::capture) fn plane_lengths(size: Resolution) -> (usize, usize) {
     let (w, h) = (size.width as usize, size.height as usize);
     let luma = w * h;
     (luma, luma + chroma_stride(size) * h.div_ceil(2))
 }
 
 /// Bytes in a row of the chroma plane.
-pub(super) const fn chroma_stride(size: Resolution) -> usize {
+pub(in crate::capture) const fn chroma_stride(size: Resolution) -> usize {
     2 * (size.width as usize).div_ceil(2)
 }
 
 /// A tightly packed NV12 picture to draw into.
 #[derive(Debug)]
-pub(super) struct Canvas<'a> {
+pub(in crate::capture) struct Canvas<'a> {
     size: Resolution,
     y: &'a mut [u8],
     uv: &'a mut [u8],
@@ -134,7 +134,7 @@ pub(super) struct Canvas<'a> {
 
 impl<'a> Canvas<'a> {
     /// Over `data`, which must have the length that [`plane_lengths`] says.
-    pub(super) fn new(size: Resolution, data: &'a mut [u8]) -> Self {
+    pub(in crate::capture) fn new(size: Resolution, data: &'a mut [u8]) -> Self {
         let (y, uv) = data.split_at_mut(plane_lengths(size).0);
         Self { size, y, uv }
     }
@@ -145,7 +145,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Fills with a grey value and leaves the chroma alone: for ground that is grey already.
-    pub(super) fn fill_luma(&mut self, area: Area, y: u8) {
+    pub(in crate::capture) fn fill_luma(&mut self, area: Area, y: u8) {
         let area = area.clipped(self.size);
         for row in area.rows() {
             self.luma_row(row, area.cols()).fill(y);
@@ -153,7 +153,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Fills with a colour. Chroma samples that lie only partly in the area take the new colour.
-    pub(super) fn fill(&mut self, area: Area, color: Yuv) {
+    pub(in crate::capture) fn fill(&mut self, area: Area, color: Yuv) {
         self.fill_luma(area, color.y);
         let area = area.clipped(self.size);
         if area.is_empty() {
@@ -170,7 +170,13 @@ impl<'a> Canvas<'a> {
     }
 
     /// Blends grey by a coverage picture with its top left corner at `(left, top)`; leaves the chroma alone.
-    pub(super) fn blend_luma(&mut self, left: i32, top: i32, coverage: &Coverage, y: u8) {
+    pub(in crate::capture) fn blend_luma(
+        &mut self,
+        left: i32,
+        top: i32,
+        coverage: &Coverage,
+        y: u8,
+    ) {
         let area = Area::between(
             left,
             top,
@@ -192,7 +198,12 @@ impl<'a> Canvas<'a> {
     }
 
     /// Blends a shape whose coverage at a point (in pixels, fractional) is `shape(x, y)`, 0 to 1.
-    pub(super) fn blend(&mut self, area: Area, color: Yuv, shape: impl Fn(f32, f32) -> f32) {
+    pub(in crate::capture) fn blend(
+        &mut self,
+        area: Area,
+        color: Yuv,
+        shape: impl Fn(f32, f32) -> f32,
+    ) {
         let area = area.clipped(self.size);
         if area.is_empty() {
             return;
@@ -221,21 +232,27 @@ impl<'a> Canvas<'a> {
     }
 
     /// Blends a filled circle, its edge one pixel soft.
-    pub(super) fn disc(&mut self, (x, y): (f32, f32), radius: f32, color: Yuv) {
+    pub(in crate::capture) fn disc(&mut self, (x, y): (f32, f32), radius: f32, color: Yuv) {
         self.blend(around((x, y), radius), color, |px, py| {
             radius - (px - x).hypot(py - y) + 0.5
         });
     }
 
     /// Blends a circle's line of the given width.
-    pub(super) fn ring(&mut self, (x, y): (f32, f32), radius: f32, width: f32, color: Yuv) {
+    pub(in crate::capture) fn ring(
+        &mut self,
+        (x, y): (f32, f32),
+        radius: f32,
+        width: f32,
+        color: Yuv,
+    ) {
         self.blend(around((x, y), radius + width), color, |px, py| {
             (width - 2.0 * ((px - x).hypot(py - y) - radius).abs()) / 2.0 + 0.5
         });
     }
 
     /// Blends a filled area with round corners.
-    pub(super) fn rounded(&mut self, area: Area, radius: f32, color: Yuv) {
+    pub(in crate::capture) fn rounded(&mut self, area: Area, radius: f32, color: Yuv) {
         let (cx, cy) = (
             (area.left + area.right) as f32 / 2.0,
             (area.top + area.bottom) as f32 / 2.0,

@@ -10,9 +10,9 @@
 
 pub mod barcode;
 mod beep;
-mod canvas;
+pub(super) mod canvas;
 mod picture;
-mod text;
+pub(super) mod text;
 
 use std::time::Duration;
 

@@ -13,21 +13,26 @@ const FONT: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Bold-subset
 const CLOCK: &str = "0123456789:.";
 
 /// The embedded font.
-pub(super) struct Typeface {
+pub(in crate::capture) struct Typeface {
     font: Font<'static>,
 }
 
 /// Characters of a clock or counter in cells of one height, so that drawing a number is a few copies.
 #[derive(Debug)]
-pub(super) struct Digits {
+pub(in crate::capture) struct Digits {
     cells: Vec<Coverage>,
 }
 
 impl Typeface {
-    pub(super) fn load() -> Self {
+    pub(in crate::capture) fn load() -> Self {
         Self {
             font: Font::try_from_bytes(FONT).expect("the embedded font is checked by the tests"),
         }
+    }
+
+    /// It can write this character.
+    pub(in crate::capture) fn has(&self, c: char) -> bool {
+        self.font.glyph(c).id().0 != 0
     }
 
     /// Scale at which capitals and digits are `height` pixels high. The font's capitals are 0.733 em (OS/2 table).
@@ -39,7 +44,7 @@ impl Typeface {
     }
 
     /// One line of text whose capitals are `height` pixels high; the picture is cut to the ink.
-    pub(super) fn line(&self, text: &str, height: f32) -> Coverage {
+    pub(in crate::capture) fn line(&self, text: &str, height: f32) -> Coverage {
         let glyphs: Vec<_> = self
             .font
             .layout(text, self.scale(height), point(0.0, 0.0))
@@ -60,7 +65,7 @@ impl Typeface {
     }
 
     /// The characters of [`CLOCK`], each centred in a cell: digits in cells of the same width.
-    pub(super) fn digits(&self, height: f32) -> Digits {
+    pub(in crate::capture) fn digits(&self, height: f32) -> Digits {
         let scale = self.scale(height);
         let advance = |c| self.font.glyph(c).scaled(scale).h_metrics().advance_width;
         let digit = CLOCK.chars().filter(char::is_ascii_digit).map(advance);
@@ -90,23 +95,23 @@ impl Typeface {
 
 impl Digits {
     /// The cell of a character of [`CLOCK`]; anything else is shown as a zero.
-    pub(super) fn cell(&self, c: u8) -> &Coverage {
+    pub(in crate::capture) fn cell(&self, c: u8) -> &Coverage {
         let i = CLOCK.bytes().position(|known| known == c).unwrap_or(0);
         &self.cells[i]
     }
 
     /// Width of a text of such characters.
-    pub(super) fn width(&self, text: &[u8]) -> usize {
+    pub(in crate::capture) fn width(&self, text: &[u8]) -> usize {
         text.iter().map(|&c| self.cell(c).width).sum()
     }
 
     /// Height of all cells.
-    pub(super) fn height(&self) -> usize {
+    pub(in crate::capture) fn height(&self) -> usize {
         self.cells[0].height
     }
 
     /// Rows above the baseline in all cells.
-    pub(super) fn rise(&self) -> i32 {
+    pub(in crate::capture) fn rise(&self) -> i32 {
         self.cells[0].rise
     }
 }

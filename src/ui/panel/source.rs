@@ -28,7 +28,9 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         for device in &status.video_devices {
             let name = match device.spec {
                 SourceSpec::Test {} => t.test_pattern,
-                SourceSpec::Screen(_) | SourceSpec::File(_) => device.name.as_str(),
+                SourceSpec::Screen(_) | SourceSpec::Camera(_) | SourceSpec::File(_) => {
+                    device.name.as_str()
+                }
             };
             let chosen = draft.source() == Some(&device.spec);
             if row_ui(status, draft, &device.spec, name, chosen, ui) && !chosen {
@@ -44,7 +46,7 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                     name.to_string_lossy().into_owned()
                 }
                 SourceSpec::Test {} => t.test_pattern.to_owned(),
-                SourceSpec::Screen(_) => spec.name(),
+                SourceSpec::Screen(_) | SourceSpec::Camera(_) => spec.name(),
             };
             row_ui(status, draft, &spec, &name, true, ui);
         }

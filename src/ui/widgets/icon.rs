@@ -11,6 +11,8 @@ pub enum Icon {
     TestPattern,
     /// A monitor.
     Screen,
+    /// A camera with its lens.
+    Camera,
     /// A sheet with a play mark.
     File,
     /// An eye.
@@ -23,6 +25,7 @@ impl Icon {
         match source {
             SourceSpec::Test {} => Self::TestPattern,
             SourceSpec::Screen(_) => Self::Screen,
+            SourceSpec::Camera(_) => Self::Camera,
             SourceSpec::File(_) => Self::File,
         }
     }
@@ -46,6 +49,22 @@ impl Icon {
                 outline(frame.translate(vec2(0.0, -1.5)));
                 painter.hline(center.x - 4.0..=center.x + 4.0, center.y + 7.0, stroke);
                 painter.vline(center.x, center.y + 4.5..=center.y + 7.0, stroke);
+            }
+            Self::Camera => {
+                let body = Rect::from_min_max(
+                    pos2(center.x - 8.0, center.y - 5.0),
+                    pos2(center.x + 3.0, center.y + 5.0),
+                );
+                outline(body);
+                painter.line(
+                    vec![
+                        pos2(center.x + 3.0, center.y - 1.0),
+                        pos2(center.x + 8.0, center.y - 4.0),
+                        pos2(center.x + 8.0, center.y + 4.0),
+                        pos2(center.x + 3.0, center.y + 1.0),
+                    ],
+                    stroke,
+                );
             }
             Self::File => {
                 outline(frame);
