@@ -5,6 +5,7 @@ mod check;
 mod devices;
 mod push;
 mod serve;
+mod snapshot;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ enum CliCommand {
     Check(check::CheckArgs),
     /// Run the built-in RTMP server and watch page alone.
     Serve(serve::ServeArgs),
+    /// Draw one picture with all filters into a PNG file, without a window or a stream.
+    Snapshot(snapshot::SnapshotArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -87,6 +90,7 @@ pub fn run(cli: Cli) -> Exit {
         Some(CliCommand::Encoders(args)) => devices::encoders(&args),
         Some(CliCommand::Check(args)) => check::run(&args),
         Some(CliCommand::Serve(args)) => serve::run(&args),
+        Some(CliCommand::Snapshot(args)) => snapshot::run(&args),
         None => window(cli.config),
     }
 }

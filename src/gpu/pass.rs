@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use super::context::GpuContext;
 use super::shader::{ShaderCache, ShaderSource, Uniform};
 use super::texture::{GpuFrame, PictureKey, PictureKind, Sampling, TexturePool};
+use super::upload::upload;
 use super::{PassError, ready};
-use crate::media::video::Resolution;
+use crate::media::SourceId;
+use crate::media::time::MediaTime;
+use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 
 /// A pass as it must be compiled.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +77,8 @@ type Key = (
 #[derive(Debug)]
 pub struct Pipelines {
     device: wgpu::Device,
-    layout: wgpu::PipelineLayout,
+    /// By the number of extra pictures.
+    layouts: [wgpu::PipelineLayout; 3],
     shaders: ShaderCache,
     ready: HashMap<Key, wgpu::RenderPipeline>,
 }
@@ -82,16 +86,23 @@ pub struct Pipelines {
 impl Pipelines {
     /// None compiled yet.
     pub fn new(gpu: &GpuContext, pool: &TexturePool, uniforms: &Uniforms) -> Self {
-        let layout = gpu
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some("passes"),
-                bind_group_layouts: &[Some(pool.layout()), Some(&uniforms.layout)],
-                immediate_size: 0,
-            });
+        let (picture, numbers) = (Some(pool.layout()), Some(&uniforms.layout));
+        let layout = |groups: &[Option<&wgpu::BindGroupLayout>]| {
+            gpu.device
+                .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label: Some("passes"),
+                    bind_group_layouts: groups,
+                    immediate_size: 0,
+                })
+        };
+        let layouts = [
+            layout(&[picture, numbers]),
+            layout(&[picture, numbers, picture]),
+            layout(&[picture, numbers, picture, picture]),
+        ];
         Self {
             device: gpu.device.clone(),
-            layout,
+            layouts,
             shaders: ShaderCache::default(),
             ready: HashMap::new(),
         }
@@ -127,6 +138,7 @@ impl Pipelines {
             ("PICTURE_TAPS", f64::from(variant.taps)),
         ];
         constants.extend(variant.option.map(|name| (name, 1.0)));
+        let layout = &self.layouts[variant.shader.extras.min(2) as usize];
         let module = self.shaders.get(&self.device, variant.shader);
         let options = wgpu::PipelineCompilationOptions {
             constants: &constants,
@@ -137,7 +149,7 @@ impl Pipelines {
         self.device
             .create_render_pipeline(&wgpu::RenderPipelineDescriptor {
                 label: Some(variant.shader.name),
-                layout: Some(&self.layout),
+                layout: Some(layout),
                 vertex: wgpu::VertexState {
                     module,
                     entry_point: Some(variant.shader.vertex),
@@ -183,8 +195,9 @@ pub struct Uniforms {
 }
 
 impl Uniforms {
-    /// Distance between uniforms: the largest offset alignment any adapter asks for.
-    const SLOT: usize = 256;
+    /// Distance between uniforms, and the most that one may have: a multiple of the largest offset alignment any adapter
+    /// asks for.
+    const SLOT: usize = 512;
 
     /// Room for a few.
     pub fn new(gpu: &GpuContext) -> Self {
@@ -296,6 +309,34 @@ pub struct Draw<'a, U> {
     pub viewport: Option<[f32; 4]>,
 }
 
+/// A pass of a filter.
+#[derive(Debug, Clone, Copy)]
+pub struct FilterPass<'a> {
+    /// The pass; the kind of picture that it reads is filled in.
+    pub variant: Variant,
+    /// How it reads between pixels.
+    pub sampling: Sampling,
+    /// More pictures that it reads.
+    pub extras: &'a [&'a GpuFrame],
+    /// Size of the result if not the input's; such a pass is not counted as one over the whole picture.
+    pub size: Option<Resolution>,
+    /// The result has alpha even if the input has none.
+    pub adds_alpha: bool,
+}
+
+impl FilterPass<'_> {
+    /// The shader's first entry point over the whole picture, pixel for pixel.
+    pub fn plain(shader: &'static ShaderSource) -> Self {
+        Self {
+            variant: Variant::plain(shader, PictureKind::Rgb),
+            sampling: Sampling::Nearest,
+            extras: &[],
+            size: None,
+            adds_alpha: false,
+        }
+    }
+}
+
 impl PassContext<'_> {
     /// Draws into `target`, cleared to opaque black before.
     pub fn draw<U: Uniform>(
@@ -303,6 +344,20 @@ impl PassContext<'_> {
         label: &str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
+    ) -> Result<(), PassError> {
+        self.draw_with(label, target, draws, &[])?;
+        *self.passes += 1;
+        Ok(())
+    }
+
+    /// As [`draw`](Self::draw), with as many more pictures to read (between their pixels) as the shaders ask for. Not
+    /// counted as a pass over the whole picture.
+    pub fn draw_with<U: Uniform>(
+        &mut self,
+        label: &str,
+        target: &wgpu::TextureView,
+        draws: &[Draw<'_, U>],
+        extras: &[&GpuFrame],
     ) -> Result<(), PassError> {
         for draw in draws {
             self.pipelines.get(&draw.variant)?; // compile before the pass borrows the encoder
@@ -325,43 +380,68 @@ impl PassContext<'_> {
             pass.set_pipeline(self.pipelines.get(&draw.variant)?);
             pass.set_bind_group(0, draw.input.picture().bind_group(draw.sampling), &[]);
             pass.set_bind_group(1, &self.uniforms.group, &[offset]);
+            for (group, extra) in (2..).zip(extras) {
+                pass.set_bind_group(group, extra.picture().bind_group(Sampling::Linear), &[]);
+            }
             if let Some([x, y, width, height]) = draw.viewport {
                 pass.set_viewport(x, y, width, height, 0.0, 1.0);
             }
             pass.draw(0..if draw.variant.layer.is_some() { 4 } else { 3 }, 0..1);
         }
-        *self.passes += 1;
         Ok(())
+    }
+
+    /// Pixels of a filter's own, on the GPU before this tick's passes.
+    pub fn upload_rgba(
+        &mut self,
+        resolution: Resolution,
+        rgba: &bytes::Bytes,
+    ) -> Result<GpuFrame, PassError> {
+        let frame = VideoFrame {
+            pts: MediaTime::ZERO,
+            source: SourceId(0),
+            seq: 0,
+            resolution,
+            data: FrameData::Rgba(Plane {
+                data: rgba.clone(),
+                stride: resolution.width as usize * 4,
+            }),
+            color: ColorSpec::default(),
+        };
+        upload(&self.uniforms.gpu, self.pool, &frame)
     }
 
     /// One pass of a filter: reads `input` pixel for pixel, returns a new picture of the same size.
     pub fn filter<U: Uniform>(
         &mut self,
         input: &GpuFrame,
-        shader: &'static ShaderSource,
-        option: Option<&'static str>,
+        pass: FilterPass<'_>,
         uniform: U,
     ) -> Result<GpuFrame, PassError> {
         let kind = input.picture().key().kind;
-        let result = if kind.is_opaque() {
+        let result = if kind.is_opaque() && !pass.adds_alpha {
             PictureKind::Rgb
         } else {
             PictureKind::Rgba
         };
-        let target = self
-            .pool
-            .get(PictureKey::target(result, input.resolution()), input.pts)?;
+        let size = pass.size.unwrap_or(input.resolution());
+        let target = self.pool.get(PictureKey::target(result, size), input.pts)?;
+        let FilterPass {
+            variant,
+            sampling,
+            extras,
+            ..
+        } = pass;
         let draw = Draw {
-            variant: Variant {
-                option,
-                ..Variant::plain(shader, kind)
-            },
+            variant: Variant { kind, ..variant },
             input,
-            sampling: Sampling::Nearest,
+            sampling,
             uniform,
             viewport: None,
         };
-        self.draw(shader.name, target.picture().view(), &[draw])?;
+        let (name, view) = (variant.shader.name, target.picture().view());
+        self.draw_with(name, view, &[draw], extras)?;
+        *self.passes += u32::from(pass.size.is_none());
         Ok(target)
     }
 }

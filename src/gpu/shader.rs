@@ -30,6 +30,8 @@ pub struct ShaderSource {
     pub fragments: &'static [&'static str],
     /// Name of the struct bound at group 1, binding 0.
     pub uniform: &'static str,
+    /// Pictures it reads besides, at group 2 and on: 0 to 2.
+    pub extras: u32,
 }
 
 impl ShaderSource {
@@ -68,9 +70,13 @@ macro_rules! common {
 common!(FULLSCREEN, "common/fullscreen");
 common!(COLOR, "common/color");
 common!(PICTURE, "common/picture");
+common!(EXTRA, "common/extra");
+common!(MASK, "common/mask");
+common!(POINT, "common/point");
+common!(SKIN, "common/skin");
 
 /// Files that are only ever prepended.
-pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE];
+pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {
@@ -80,6 +86,7 @@ pub static LAYER: ShaderSource = ShaderSource {
     vertex: "vs",
     fragments: &["fs"],
     uniform: "LayerUniform",
+    extras: 0,
 };
 
 /// Makes the encoder's NV12.
@@ -90,17 +97,49 @@ pub static PICTURE_TO_NV12: ShaderSource = ShaderSource {
     vertex: "vs",
     fragments: &["luma", "chroma"],
     uniform: "Nv12Uniform",
+    extras: 0,
 };
 
-/// The colour filter.
-pub static FILTER_COLOR: ShaderSource = ShaderSource {
-    name: "filter/color",
-    prepend: &[&FULLSCREEN, &PICTURE, &COLOR],
-    code: wgsl!("filter/color"),
-    vertex: "fs_fullscreen",
-    fragments: &["fs"],
-    uniform: "ColorUniform",
-};
+macro_rules! filter {
+    ($(#[$meta:meta])* $id:ident, $name:literal, [$($common:ident),*], [$($fragment:literal),*], $uniform:literal, $extras:literal) => {
+        $(#[$meta])*
+        pub static $id: ShaderSource = ShaderSource {
+            name: $name,
+            prepend: &[&FULLSCREEN, &PICTURE, $(&$common),*],
+            code: wgsl!($name),
+            vertex: "fs_fullscreen",
+            fragments: &[$($fragment),*],
+            uniform: $uniform,
+            extras: $extras,
+        };
+    };
+}
+
+filter!(
+    /// Steps that change each pixel by itself.
+    FILTER_POINT, "filter/point", [COLOR, EXTRA, POINT], ["fs"], "PointUniform", 1
+);
+filter!(
+    /// Beauty: the picture at working size.
+    FILTER_BEAUTY_SHRINK, "filter/beauty_shrink", [SKIN], ["fs"], "BeautyShrinkUniform", 0
+);
+filter!(
+    /// Beauty: edge-preserving mean along rows.
+    FILTER_BEAUTY_ACROSS, "filter/beauty_across", [SKIN], ["fs"], "BeautyAcrossUniform", 0
+);
+filter!(
+    /// Beauty: edge-preserving mean along columns, and edges.
+    FILTER_BEAUTY_DOWN, "filter/beauty_down", [EXTRA, SKIN], ["fs"], "BeautyDownUniform", 1
+);
+filter!(
+    /// Beauty: where skin is toned.
+    FILTER_BEAUTY_MASK, "filter/beauty_mask", [SKIN], ["fs"], "BeautyMaskUniform", 0
+);
+filter!(
+    /// Beauty: the pass at full size.
+    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, MASK, SKIN, POINT],
+    ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 2
+);
 
 /// Draws the preview in the window.
 pub static WINDOW_PREVIEW: CommonSource = CommonSource {
@@ -112,7 +151,16 @@ pub static WINDOW_PREVIEW: CommonSource = CommonSource {
 pub static STANDALONE: &[&CommonSource] = &[&WINDOW_PREVIEW];
 
 /// Every pass.
-pub static ALL: &[&ShaderSource] = &[&LAYER, &PICTURE_TO_NV12, &FILTER_COLOR];
+pub static ALL: &[&ShaderSource] = &[
+    &LAYER,
+    &PICTURE_TO_NV12,
+    &FILTER_POINT,
+    &FILTER_BEAUTY_SHRINK,
+    &FILTER_BEAUTY_ACROSS,
+    &FILTER_BEAUTY_DOWN,
+    &FILTER_BEAUTY_MASK,
+    &FILTER_BEAUTY,
+];
 
 /// Compiled modules, by name. One per device; render thread only.
 #[derive(Debug, Default)]

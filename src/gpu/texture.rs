@@ -290,7 +290,7 @@ pub const PICTURE_BINDINGS: [PictureBinding; 5] = [
 
 impl TexturePool {
     /// Idle pictures held for the next use.
-    pub const KEEP: usize = 6;
+    pub const KEEP: usize = 10;
 
     /// An empty pool.
     pub fn new(gpu: &GpuContext) -> Self {

@@ -116,7 +116,12 @@ pub fn uniform_layouts() -> Vec<UniformLayout> {
         crate::gpu::texture::PictureUniform::LAYOUT,
         compositor::LayerUniform::LAYOUT,
         compositor::Nv12Uniform::LAYOUT,
-        filter::color::ColorUniform::LAYOUT,
+        filter::point::PointUniform::LAYOUT,
+        filter::beauty::BeautyShrinkUniform::LAYOUT,
+        filter::beauty::BeautyAcrossUniform::LAYOUT,
+        filter::beauty::BeautyDownUniform::LAYOUT,
+        filter::beauty::BeautyMaskUniform::LAYOUT,
+        filter::beauty::BeautyUniform::LAYOUT,
     ]
 }
 

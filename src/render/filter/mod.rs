@@ -1,25 +1,48 @@
 //! Filters on a layer or on the whole picture.
 //!
-//! Adding one: a file here (settings with serde defaults, its [`Param`] table, a [`VideoFilter`]), a shader under
-//! `shaders/filter/`, its line in `gpu::shader::ALL`, and one line in the list at the end of this file. The panel draws its
-//! sliders from the table, so no window code changes. Filters run on the render thread.
+//! Adding one: a file here (settings with serde defaults, its [`Param`] table, a [`VideoFilter`] or steps of
+//! `shaders/common/point.wgsl`), a shader under `shaders/filter/` with its line in `gpu::shader`, and one line in the list
+//! below. The panel draws its sliders from the table, so no window code changes. Filters run on the render thread.
 
+pub mod beauty;
+mod chain;
 pub mod color;
+pub mod point;
 
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::PassError;
 use crate::gpu::pass::PassContext;
 use crate::gpu::texture::GpuFrame;
+pub(super) use chain::FilterChain;
+use point::{PointOps, PointStep};
 
-/// A filter at work.
+/// A filter with passes of its own, at work.
 pub trait VideoFilter: Send {
-    /// Records passes from `input` into a picture of the pool. Returns `input` untouched, and records nothing, when the
-    /// settings change nothing.
-    fn apply(&mut self, cx: &mut PassContext<'_>, input: GpuFrame) -> Result<GpuFrame, PassError>;
+    /// Records passes from `input` into a picture of the pool, the last of which also does `after` (empty unless
+    /// [`runs_points`](Self::runs_points)). Returns `input` untouched, and records nothing, when nothing is to be changed.
+    fn apply(
+        &mut self,
+        cx: &mut PassContext<'_>,
+        input: GpuFrame,
+        after: &PointOps,
+    ) -> Result<GpuFrame, PassError>;
 
     /// Takes new settings.
     fn update(&mut self, spec: &FilterSpec) -> Updated;
+
+    /// Its last pass can do per-pixel steps that follow it, colour tables excepted.
+    fn runs_points(&self) -> bool {
+        false
+    }
+}
+
+/// What a filter's settings become.
+pub enum Built {
+    /// Steps that change each pixel by itself: neighbours in the chain share one pass.
+    Points(Vec<PointStep>),
+    /// Passes of its own.
+    Passes(Box<dyn VideoFilter>),
 }
 
 /// Whether new settings could be taken.
@@ -53,7 +76,12 @@ pub trait FilterSettings: Default + PartialEq + Sized + 'static {
     const PARAMS: &'static [Param<Self>];
 
     /// Starts the filter.
-    fn build(&self) -> Box<dyn VideoFilter>;
+    fn build(&self) -> Built;
+
+    /// They change nothing: no pass is run for them.
+    fn is_noop(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A number of some filter, as [`FilterSpec::visit_params`] shows it.
@@ -107,7 +135,7 @@ macro_rules! filters {
             /// The settings change nothing: the filter's pass is not run.
             pub fn is_noop(&self) -> bool {
                 match self {
-                    $(Self::$variant(s) => *s == <$settings>::default(),)*
+                    $(Self::$variant(s) => FilterSettings::is_noop(s),)*
                 }
             }
 
@@ -120,7 +148,7 @@ macro_rules! filters {
             }
 
             /// Starts the filter.
-            pub fn build(&self) -> Box<dyn VideoFilter> {
+            pub fn build(&self) -> Built {
                 match self {
                     $(Self::$variant(s) => s.build(),)*
                 }
@@ -137,47 +165,10 @@ macro_rules! filters {
 }
 
 filters! {
-    /// Brightness, contrast, saturation, gamma.
+    /// Skin smoothing, whitening, ruddiness, sharpening.
+    Beauty(beauty::BeautySettings),
+    /// White balance, exposure, contrast, saturation and the like.
     Color(color::ColorSettings),
-}
-
-/// The running filters of a layer or of the whole picture.
-#[derive(Default)]
-pub struct FilterChain {
-    specs: Vec<FilterSpec>,
-    filters: Vec<Box<dyn VideoFilter>>,
-}
-
-impl FilterChain {
-    /// Makes the chain what `specs` say, keeping what can be kept.
-    pub fn sync(&mut self, specs: &[FilterSpec]) {
-        if self.specs == specs {
-            return;
-        }
-        self.filters.truncate(specs.len());
-        for (n, spec) in specs.iter().enumerate() {
-            match self.filters.get_mut(n) {
-                None => self.filters.push(spec.build()),
-                Some(filter) => {
-                    if filter.update(spec) == Updated::Rebuild {
-                        *filter = spec.build();
-                    }
-                }
-            }
-        }
-        self.specs = specs.to_vec();
-    }
-
-    /// Runs all filters in order.
-    pub fn apply(
-        &mut self,
-        cx: &mut PassContext<'_>,
-        input: GpuFrame,
-    ) -> Result<GpuFrame, PassError> {
-        self.filters
-            .iter_mut()
-            .try_fold(input, |frame, filter| filter.apply(cx, frame))
-    }
 }
 
 #[cfg(test)]
@@ -193,7 +184,6 @@ mod tests {
             assert!(p.range.contains(&p.value), "{p:?}");
             (p.label == "Contrast").then_some(99.0)
         });
-        assert_eq!(labels, ["Brightness", "Contrast", "Saturation", "Gamma"]);
         assert_eq!(
             spec,
             FilterSpec::Color(color::ColorSettings {

@@ -1,0 +1,48 @@
+// What counts as skin. Prepended to: the beauty passes. No entry points.
+
+// Chroma of skin, after D. Chai and K. N. Ngan, "Face segmentation using skin-color map in videophone applications"
+// (IEEE CSVT 9(4), 1999): in BT.601 YCbCr, Cb 77 to 127 and Cr 133 to 173. Their box is for evenly lit faces: here it is
+// taken relative to luma, so that dark and dimly lit skin is in, and cut by hue, so that much of what the box wrongly
+// holds (beige walls, orange, brick) is out. Edges are soft. Set on tones I to VI of Fitzpatrick's scale and on footage.
+const SKIN_LUMA = vec3f(0.299, 0.587, 0.114);
+const SKIN_CB = 0.564;
+const SKIN_CR = 0.713;
+// Keeps the ratio steady near black.
+const SKIN_DARK = 16.0 / 255.0;
+// Cr over luma.
+const SKIN_REDNESS_LOW = vec2f(0.05, 0.07);
+const SKIN_REDNESS_HIGH = vec2f(0.42, 0.52);
+// Hue as -Cb over Cr: tangents of 13, 20, 56 and 64 degrees from red towards yellow.
+const SKIN_HUE_LOW = vec2f(0.231, 0.364);
+const SKIN_HUE_HIGH = vec2f(1.483, 2.05);
+// Length of (Cb, Cr): skin is never as colourful as an orange.
+const SKIN_CHROMA = vec2f(58.0, 70.0) / 255.0;
+const SKIN_BLACK = vec2f(18.0, 34.0) / 255.0;
+
+// 0 (surely not skin) to 1.
+fn skin_probability(rgb: vec3f) -> f32 {
+    let y = dot(rgb, SKIN_LUMA);
+    let cb = SKIN_CB * (rgb.b - y);
+    let cr = SKIN_CR * (rgb.r - y);
+    let redness = cr / (y + SKIN_DARK);
+    let hue = -cb / max(cr, 0.0001);
+    return smoothstep(SKIN_REDNESS_LOW.x, SKIN_REDNESS_LOW.y, redness)
+        * (1.0 - smoothstep(SKIN_REDNESS_HIGH.x, SKIN_REDNESS_HIGH.y, redness))
+        * smoothstep(SKIN_HUE_LOW.x, SKIN_HUE_LOW.y, hue)
+        * (1.0 - smoothstep(SKIN_HUE_HIGH.x, SKIN_HUE_HIGH.y, hue))
+        * (1.0 - smoothstep(SKIN_CHROMA.x, SKIN_CHROMA.y, length(vec2f(cb, cr))))
+        * smoothstep(SKIN_BLACK.x, SKIN_BLACK.y, y);
+}
+
+// The measure of what is an edge on skin: red, less a little green. Blemishes and freckles, which take green and blue
+// but leave red, hardly show in it; shadows, hair, eyes and lips do.
+fn skin_guide(rgb: vec3f) -> f32 {
+    return 1.25 * rgb.r - 0.25 * rgb.g;
+}
+
+// How alike two places are: near 1 within a few levels, near 0 past an edge.
+fn skin_alike(difference: f32, range: f32) -> f32 {
+    let x = difference / range;
+    let w = 1.0 / (1.0 + x * x);
+    return w * w;
+}

@@ -1,0 +1,208 @@
+//! The running filters of a layer or of the whole picture: per-pixel steps that stand side by side become one pass, or part
+//! of the pass before them. Render thread.
+
+use std::sync::Arc;
+
+use super::point::{ColorTable, PointOps, PointStep, PointUniform};
+use super::{Built, FilterSpec, Updated};
+use crate::gpu::PassError;
+use crate::gpu::pass::{FilterPass, PassContext, Variant};
+use crate::gpu::shader::FILTER_POINT;
+use crate::gpu::texture::GpuFrame;
+
+/// The running filters of a layer or of the whole picture.
+#[derive(Default)]
+pub(in crate::render) struct FilterChain {
+    specs: Vec<FilterSpec>,
+    built: Vec<Built>,
+    passes: Vec<Pass>,
+}
+
+/// What is run.
+struct Pass {
+    /// Index of a filter with passes of its own; `None` runs only `points`.
+    filter: Option<usize>,
+    points: PointOps,
+    table: Option<Table>,
+}
+
+struct Table {
+    table: Arc<ColorTable>,
+    /// On the GPU, once used.
+    picture: Option<GpuFrame>,
+}
+
+impl FilterChain {
+    /// Makes the chain what `specs` say, keeping what can be kept.
+    pub(in crate::render) fn sync(&mut self, specs: &[FilterSpec]) {
+        if self.specs == specs {
+            return;
+        }
+        self.built.truncate(specs.len());
+        for (n, spec) in specs.iter().enumerate() {
+            let kept = match self.built.get_mut(n) {
+                Some(Built::Passes(filter)) => filter.update(spec) == Updated::Live,
+                _ => false,
+            };
+            if !kept {
+                let built = spec.build();
+                match self.built.get_mut(n) {
+                    Some(old) => *old = built,
+                    None => self.built.push(built),
+                }
+            }
+        }
+        self.specs = specs.to_vec();
+        self.plan();
+    }
+
+    /// Lays the steps out in as few passes as can be.
+    fn plan(&mut self) {
+        let old = std::mem::take(&mut self.passes);
+        let active = self.built.iter().zip(&self.specs).enumerate();
+        for (n, (built, _)) in active.filter(|(_, (_, spec))| !spec.is_noop()) {
+            match built {
+                Built::Passes(_) => self.passes.push(Pass {
+                    filter: Some(n),
+                    points: PointOps::NONE,
+                    table: None,
+                }),
+                Built::Points(steps) => {
+                    for step in steps {
+                        if !joins(&self.built, self.passes.last_mut(), step) {
+                            let mut pass = Pass {
+                                filter: None,
+                                points: PointOps::NONE,
+                                table: None,
+                            };
+                            // an empty pass takes any step
+                            let _taken = join(&mut pass, step);
+                            self.passes.push(pass);
+                        }
+                    }
+                }
+            }
+        }
+        // tables that are on the GPU already stay there
+        let known: Vec<Table> = old.into_iter().filter_map(|p| p.table).collect();
+        for table in self.passes.iter_mut().filter_map(|p| p.table.as_mut()) {
+            let same = known.iter().find(|k| Arc::ptr_eq(&k.table, &table.table));
+            table.picture = same.and_then(|k| k.picture.clone());
+        }
+    }
+
+    /// Runs all filters in order.
+    pub(in crate::render) fn apply(
+        &mut self,
+        cx: &mut PassContext<'_>,
+        mut frame: GpuFrame,
+    ) -> Result<GpuFrame, PassError> {
+        for pass in &mut self.passes {
+            let points = pass.points.on(frame.resolution());
+            let filter = pass.filter.and_then(|n| self.built.get_mut(n));
+            frame = match filter {
+                Some(Built::Passes(filter)) => filter.apply(cx, frame, &points)?,
+                _ => run_points(cx, &frame, points, pass.table.as_mut())?,
+            };
+        }
+        Ok(frame)
+    }
+}
+
+/// Puts `step` into the pass before it, where that can be.
+fn joins(built: &[Built], pass: Option<&mut Pass>, step: &PointStep) -> bool {
+    let Some(pass) = pass else { return false };
+    let can = match pass.filter.and_then(|n| built.get(n)) {
+        Some(Built::Passes(filter)) => {
+            filter.runs_points() && step.table.is_none() && !step.kind.adds_alpha()
+        }
+        _ => true,
+    };
+    can && join(pass, step)
+}
+
+/// Adds `step`; false when the pass is full or has another table.
+fn join(pass: &mut Pass, step: &PointStep) -> bool {
+    if step.table.is_some() && pass.table.is_some() || !pass.points.push(step) {
+        return false;
+    }
+    if let Some(table) = &step.table {
+        pass.table = Some(Table {
+            table: Arc::clone(table),
+            picture: None,
+        });
+    }
+    true
+}
+
+fn run_points(
+    cx: &mut PassContext<'_>,
+    input: &GpuFrame,
+    points: PointOps,
+    table: Option<&mut Table>,
+) -> Result<GpuFrame, PassError> {
+    let mut numbers = [0.0; 4];
+    let mut picture = None;
+    if let Some(table) = table {
+        let ColorTable {
+            cells,
+            columns,
+            resolution,
+            ref rgba,
+        } = *table.table;
+        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+        {
+            numbers = [cells, columns, resolution.width, resolution.height].map(|v| v as f32);
+        }
+        if table.picture.is_none() {
+            table.picture = Some(cx.upload_rgba(resolution, rgba)?);
+        }
+        picture.clone_from(&table.picture);
+    }
+    let plain = FilterPass::plain(&FILTER_POINT);
+    let pass = FilterPass {
+        variant: Variant {
+            option: picture.is_some().then_some("POINT_TABLE"),
+            ..plain.variant
+        },
+        // without a table nothing is read there, but something must be bound
+        extras: &[picture.as_ref().unwrap_or(input)],
+        adds_alpha: points.adds_alpha(),
+        ..plain
+    };
+    cx.filter(input, pass, PointUniform::new(numbers, points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::filter::beauty::BeautySettings;
+    use crate::render::filter::color::ColorSettings;
+
+    fn color(contrast: f32, gamma: f32) -> FilterSpec {
+        FilterSpec::Color(ColorSettings {
+            contrast,
+            gamma,
+            ..ColorSettings::default()
+        })
+    }
+
+    #[test]
+    fn neighbours_share_a_pass() {
+        let beauty = FilterSpec::Beauty(BeautySettings::NATURAL);
+        let count = |specs: &[FilterSpec]| {
+            let mut chain = FilterChain::default();
+            chain.sync(specs);
+            chain.passes.len()
+        };
+        let both = color(1.2, 1.1);
+        assert_eq!(count(&[]), 0);
+        assert_eq!(count(&[color(1.0, 1.0)]), 0, "no-ops are not run");
+        assert_eq!(count(&[both.clone(), both.clone(), both.clone()]), 1);
+        assert_eq!(count(&[beauty.clone(), both.clone()]), 1, "behind a filter");
+        assert_eq!(count(&[both.clone(), beauty.clone()]), 2);
+        assert_eq!(count(&vec![both; 5]), 2, "ten steps do not fit one pass");
+        let off = FilterSpec::Beauty(BeautySettings::default());
+        assert_eq!(count(&[color(1.2, 1.0), off, color(1.3, 1.0)]), 1);
+    }
+}
