@@ -39,7 +39,7 @@ pub struct Limits {
     pub handshake: Duration,
     /// Answer to `connect`, and again to `publish`.
     pub answer: Duration,
-    /// While live, without the system taking a byte.
+    /// While live, without a byte that gets through. A link that is back within 10 s keeps its connection.
     pub stall: Duration,
     /// A connection closed by the server within this time of its "publish start" counts as refused.
     pub settled: Duration,
@@ -51,7 +51,7 @@ impl Default for Limits {
             tcp: Duration::from_secs(5),
             handshake: Duration::from_secs(5),
             answer: Duration::from_secs(10),
-            stall: Duration::from_secs(10),
+            stall: Duration::from_secs(12),
             settled: SETTLED,
         }
     }
@@ -92,9 +92,17 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, shakes hands, asks for application and stream.
-    pub(super) async fn establish(url: &RtmpUrl, limits: &Limits) -> Result<Self, OutputError> {
+    ///
+    /// `ghost` is the connection before this one, if the server may not know of its end yet: it is reset as soon as the
+    /// server is reached, and thereby gives back the name.
+    pub(super) async fn establish(
+        url: &RtmpUrl,
+        limits: &Limits,
+        ghost: &mut Option<Ghost>,
+    ) -> Result<Self, OutputError> {
         let started = Instant::now();
         let stream = connect::open(&url.host, url.port, limits.tcp).await?;
+        drop(ghost.take());
         let mut link = Self {
             trace: Trace {
                 peer: stream
@@ -231,6 +239,11 @@ impl Link {
                 other => with_causes(&other),
             },
         }
+    }
+
+    /// Gives the connection up, but lets the server know only when the ghost is dropped.
+    pub(super) fn into_ghost(self) -> Ghost {
+        Ghost(self.stream)
     }
 
     /// What establishing showed.
@@ -412,6 +425,20 @@ impl Link {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
             }
+        }
+    }
+}
+
+/// A connection that was given up because nothing got through. Dropping it resets it, which tells the server at once, if
+/// the link is back by then; closing it during the outage would tell nobody, and the server would hold the name.
+#[derive(Debug)]
+pub(super) struct Ghost(TcpStream);
+
+impl Drop for Ghost {
+    fn drop(&mut self) {
+        // without it the system would go on sending what is left, in good order
+        if let Err(e) = socket2::SockRef::from(&self.0).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(error = %e, "the old connection cannot be reset");
         }
     }
 }

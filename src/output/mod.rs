@@ -152,6 +152,8 @@ pub trait Output: PacketSink {
     fn stats(&self) -> OutputStats;
     /// Asks it to say goodbye and end, without waiting.
     fn request_stop(&self);
+    /// Tries at once if it is waiting before another try.
+    fn retry_now(&self) {}
     /// Its end has come; never waits.
     fn has_ended(&self) -> bool;
     /// Waits for its end; false when it did not end in time and was cut.
