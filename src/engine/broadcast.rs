@@ -175,6 +175,7 @@ impl Broadcast {
                 pixel_rate,
             },
             max_delay: Duration::from_millis(stream.max_delay_ms.into()),
+            trust_any_certificate: stream.trust_any_certificate,
         });
     }
 

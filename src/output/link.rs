@@ -4,13 +4,13 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::backoff::SETTLED;
 use super::connect;
 use super::error::{OutputError, Phase, with_causes};
+use super::transport::Transport;
 use crate::flv::tag::FlvTag;
 use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
 use crate::rtmp::url::RtmpUrl;
@@ -75,7 +75,7 @@ pub(super) struct Trace {
 /// An open connection on which the server has accepted the stream.
 #[derive(Debug)]
 pub(super) struct Link {
-    stream: TcpStream,
+    transport: Transport,
     session: PublishSession,
     url: RtmpUrl,
     /// Bytes of the session; those before `sent` are with the system.
@@ -98,20 +98,22 @@ impl Link {
     pub(super) async fn establish(
         url: &RtmpUrl,
         limits: &Limits,
+        trust_any: bool,
         ghost: &mut Option<Ghost>,
     ) -> Result<Self, OutputError> {
         let started = Instant::now();
         let stream = connect::open(&url.host, url.port, limits.tcp).await?;
         drop(ghost.take());
+        let peer = stream.peer_addr();
+        let tcp = started.elapsed();
+        let transport = Transport::over(stream, url, trust_any, limits.handshake).await?;
         let mut link = Self {
             trace: Trace {
-                peer: stream
-                    .peer_addr()
-                    .map_or_else(|_| String::new(), |a| a.to_string()),
-                tcp: started.elapsed(),
+                peer: peer.map_or_else(|_| String::new(), |a| a.to_string()),
+                tcp,
                 ..Trace::default()
             },
-            stream,
+            transport,
             session: PublishSession::new(PublishConfig::new(url.clone())),
             url: url.clone(),
             out: Vec::new(),
@@ -243,7 +245,7 @@ impl Link {
 
     /// Gives the connection up, but lets the server know only when the ghost is dropped.
     pub(super) fn into_ghost(self) -> Ghost {
-        Ghost(self.stream)
+        Ghost(self.transport.into_socket())
     }
 
     /// What establishing showed.
@@ -253,7 +255,7 @@ impl Link {
 
     /// The socket, for its options.
     pub(super) const fn socket(&self) -> &TcpStream {
-        &self.stream
+        self.transport.socket()
     }
 
     /// Bytes not yet with the system.
@@ -285,7 +287,7 @@ impl Link {
 
     /// Keeps the kernel from taking more than `bytes` beyond what is on the way.
     pub(super) fn limit_kernel_backlog(&self, bytes: u32) {
-        connect::limit_kernel_backlog(&self.stream, bytes);
+        connect::limit_kernel_backlog(self.transport.socket(), bytes);
     }
 
     /// Appends a tag to what is to be sent.
@@ -305,8 +307,9 @@ impl Link {
     /// Gives the system what it takes at once; returns how many bytes.
     pub(super) fn write_some(&mut self) -> io::Result<usize> {
         let mut sum = 0;
+        self.transport.flush()?;
         while self.sent < self.out.len() {
-            match self.stream.try_write(&self.out[self.sent..]) {
+            match self.transport.try_write(&self.out[self.sent..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     sum += n;
@@ -336,12 +339,7 @@ impl Link {
     pub(super) async fn ready(&self) -> io::Result<()> {
         // A closed direction counts as ready for ever: without this a loop around it would never yield to its time limit.
         tokio::task::coop::consume_budget().await;
-        let interest = if self.pending() > 0 {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
-        };
-        self.stream.ready(interest).await.map(|_| ())
+        self.transport.ready(self.pending() > 0).await
     }
 
     /// Reads what is there; the session's answers are then pending, its events are in [`Self::take_events`]. The end
@@ -353,7 +351,7 @@ impl Link {
         }
         // a server that never stops talking gets its turn, not the whole thread
         for _ in 0..READS {
-            let n = match self.stream.try_read(&mut self.inbox) {
+            let n = match self.transport.try_read(&mut self.inbox) {
                 Ok(0) => {
                     return Err(ReceiveError::Io(io::Error::new(
                         io::ErrorKind::UnexpectedEof,
@@ -389,7 +387,7 @@ impl Link {
         let flush = async {
             loop {
                 sent += self.write_some()?;
-                if self.pending() == 0 {
+                if self.pending() == 0 && !self.transport.has_unsent() {
                     return Ok(());
                 }
                 self.ready().await?;
@@ -405,7 +403,7 @@ impl Link {
         let linger = async {
             self.out.clear();
             self.sent = 0;
-            self.stream.shutdown().await?;
+            self.transport.shutdown().await?;
             loop {
                 self.ready().await?;
                 self.receive_last_words()?;
@@ -419,7 +417,7 @@ impl Link {
     /// Empties the socket's receive side; answers to a goodbye mean nothing any more.
     fn receive_last_words(&mut self) -> io::Result<()> {
         loop {
-            match self.stream.try_read(&mut self.inbox) {
+            match self.transport.try_read(&mut self.inbox) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),

@@ -16,6 +16,7 @@ mod rate;
 pub mod rtmp;
 pub mod send_queue;
 mod tagger;
+mod transport;
 pub mod tuning;
 mod watch;
 

@@ -122,9 +122,11 @@ impl Shared {
         let mut ghost = None;
         loop {
             let started = Instant::now();
+            let trust_any = self.tuning.get().trust_any_certificate;
+            let limits = &self.options.limits;
             let attempt = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                link = Link::establish(&self.url, &self.options.limits, &mut ghost) => link,
+                link = Link::establish(&self.url, limits, trust_any, &mut ghost) => link,
             };
             let error = match attempt {
                 Ok(link) => {
@@ -335,8 +337,9 @@ pub struct CheckReport {
 }
 
 /// Connects, publishes without media, says goodbye: what would going live be answered?
-pub async fn check(url: &RtmpUrl) -> Result<CheckReport, OutputError> {
-    let link = Link::establish(url, &Limits::default(), &mut None).await?;
+/// `trust_any`: also of a server whose certificate nobody vouches for.
+pub async fn check(url: &RtmpUrl, trust_any: bool) -> Result<CheckReport, OutputError> {
+    let link = Link::establish(url, &Limits::default(), trust_any, &mut None).await?;
     let trace = link.trace().clone();
     link.close().await;
     let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
