@@ -301,7 +301,8 @@ fn tls_error(url: &RtmpUrl, error: &TlsError) -> OutputError {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "its certificate is for another name: check the server name in the address"
             }
-            CertificateError::UnknownIssuer => {
+            // many a certificate made by hand is that of an authority, which webpki calls something else again
+            CertificateError::UnknownIssuer | CertificateError::Other(_) => {
                 "its certificate is signed by nobody this computer knows: if the server is your own, tick \"trust this \
                  server\" (stream.trust_any_certificate), otherwise do not go on"
             }
