@@ -170,7 +170,9 @@ fn who_cannot_be_trusted_is_told_and_gets_nothing() {
         "{text}"
     );
     // a server that does not speak TLS at all
-    let plain = format!("rtmps://localhost:{}/live/s3cr3t", port_of(&server));
+    let http = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n".to_vec();
+    let web = FakeServer::start(Until::Accept, Then::Say(http));
+    let plain = format!("rtmps://localhost:{}/live/s3cr3t", port_of(&web));
     let (error, text) = failure(plain, trusting());
     let words = [
         "does not answer encrypted",

@@ -379,6 +379,7 @@ fn a_lost_stream_can_be_tried_at_once_and_an_own_server_trusted() {
 
     let mut own = draft(Language::English);
     own.address = "rtmps://my.server/live".to_owned();
+    own.key = "k".to_owned();
     let mut harness = window(idle(), own, SIZE);
     assert!(click(&mut harness, "Trust this server's certificate").is_empty());
     let commands = click(&mut harness, "Go live");
