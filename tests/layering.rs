@@ -59,6 +59,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("eframe", &["ui"]),
     ("egui", &["ui"]),
     ("tokio", &["output", "serve", "engine", "cli"]),
+    ("rustls", &["output"]),
+    ("libc", &["output/probe_linux"]),
     ("hyper", &["serve"]),
     ("cpal", &["capture/microphone"]),
     ("pulseaudio", &["capture/microphone/pulse"]),

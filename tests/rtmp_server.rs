@@ -359,7 +359,7 @@ fn check_tells_what_going_live_would_be_answered() {
     let ask = |app| {
         let url = RtmpUrl::parse(&server.address(app, KEY), None).unwrap();
         let started = Instant::now();
-        let answer = runtime.block_on(check(&url));
+        let answer = runtime.block_on(check(&url, false));
         assert!(started.elapsed() < Duration::from_secs(3));
         answer
     };

@@ -9,6 +9,9 @@ use crate::rtmp::url::{RtmpUrl, StreamKey};
 pub(super) struct CheckArgs {
     /// Push address with the stream key (rtmp://host/app/key), or without it and the key in KAIBO_KEY.
     url: String,
+    /// For rtmps://: trust a server whose certificate nobody vouches for (your own).
+    #[arg(long)]
+    trust_any_certificate: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -20,7 +23,7 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
         Ok(url) => url,
         Err(e) => return fail(&format!("URL: {e}"), Exit::BadSettings),
     };
-    match block_on(rtmp::check(&url)) {
+    match block_on(rtmp::check(&url, args.trust_any_certificate)) {
         Ok(Ok(report)) if args.json => {
             say(&serde_json::to_string_pretty(&report).unwrap_or_default());
             Exit::Done

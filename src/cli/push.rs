@@ -99,6 +99,9 @@ pub(super) struct PushArgs {
     /// No picture is sent that would come later than this, as 2.5s [default: 2.5s]
     #[arg(long, value_parser = parse_duration, value_name = "TIME")]
     max_delay: Option<Duration>,
+    /// For rtmps://: trust a server whose certificate nobody vouches for (your own).
+    #[arg(long)]
+    trust_any_certificate: bool,
     /// Print figures once a second on standard output (as JSON: events, too).
     #[arg(long, value_enum, value_name = "FORMAT")]
     stats: Option<StatsFormat>,
@@ -208,6 +211,7 @@ impl PushArgs {
         );
         set(&mut audio.encoder.bitrate_kbps, self.audio_bitrate);
         stream.adapt.enabled &= !self.no_adapt;
+        stream.trust_any_certificate |= self.trust_any_certificate;
         set(&mut stream.adapt.floor_kbps, self.min_bitrate);
         set(
             &mut stream.adapt.preset,

@@ -142,6 +142,13 @@ impl Broadcast {
         self.start_encoders(settings, audio)
     }
 
+    /// A stream that waits before its next try tries at once.
+    pub(super) fn retry_now(&self) {
+        if let Some(stream) = &self.stream {
+            stream.output.retry_now();
+        }
+    }
+
     /// The stream treats its link by these settings from now on.
     pub(super) fn tune(&self, settings: &Settings) {
         let Settings {
@@ -168,6 +175,7 @@ impl Broadcast {
                 pixel_rate,
             },
             max_delay: Duration::from_millis(stream.max_delay_ms.into()),
+            trust_any_certificate: stream.trust_any_certificate,
         });
     }
 

@@ -15,6 +15,8 @@ pub enum Command {
     SetKey(StreamKey),
     /// Go live with the current settings.
     StartStream,
+    /// Do not wait for the next try of a lost connection.
+    RetryNow,
     /// End the stream (goodbye to the server, encoders stop unless recording).
     StopStream,
     /// Record the stream's packets into this FLV file.

@@ -57,6 +57,8 @@ pub enum EventKind {
     OutputConnected,
     /// The connection was lost or not made; it is tried again.
     OutputLost,
+    /// The address or key carries a date after which the server refuses it.
+    KeyExpires,
     /// Nothing gets through, the connection is kept for now.
     LinkSilent,
     /// It does again.

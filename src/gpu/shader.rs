@@ -76,7 +76,8 @@ common!(POINT, "common/point");
 common!(SKIN, "common/skin");
 
 /// Files that are only ever prepended.
-pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
+pub static COMMON: &[&CommonSource] =
+    &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {

@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-/// First delay.
-const FIRST: Duration = Duration::from_secs(1);
-/// No delay is longer, jitter aside.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Delays of an address that has not worked yet, and of one that has not for a while; the last one goes on.
+const DELAYS_MS: [u64; 4] = [500, 1000, 2000, 3000];
+/// A stream that was on air a moment ago is missed by its viewers: asked for once a second.
+const FRESH_LOSS: Duration = Duration::from_secs(60);
+const FRESH_DELAYS_MS: [u64; 2] = [500, 1000];
 /// A connection that lasted this long was good: the next loss starts from the first delay again.
 const STABLE: Duration = Duration::from_secs(10);
 /// A connection that lasted this long shows that the server wants the stream; some accept first and refuse then.
 pub(super) const SETTLED: Duration = Duration::from_secs(3);
-/// Delay while the server still holds our own name. Short: it lets go at any moment.
-const BUSY_RETRY: Duration = Duration::from_secs(3);
+/// Delays while the server still holds our own name. The first is what a server takes to notice the reset of our old
+/// connection; then it lets go at any moment.
+const BUSY_DELAYS_MS: [u64; 2] = [300, 1000];
 /// How long after our own loss a busy name is taken for our own ghost. nginx-rtmp needs up to 90 s (60 s idle, then a
 /// ping unanswered for 30 s).
 const GHOST: Duration = Duration::from_secs(90);
@@ -41,10 +43,12 @@ pub enum Next {
     GiveUp,
 }
 
-/// Delays between tries of one output: 1 s, doubling, at most 30 s, ±20 %.
+/// Delays between tries of one output: 0.5, 1, 2, 3, 3 … s, ±20 %; not more than a second within a minute of a loss.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
-    doublings: u32,
+    /// Failures since the last stable connection, and those of them that met our own name.
+    failures: usize,
+    busy: usize,
     refusals: u32,
     attempt: u32,
     live_since: Option<Instant>,
@@ -73,8 +77,9 @@ impl Backoff {
                 self.worked = true;
                 self.refusals = 0;
             }
+            self.busy = 0;
             if lasted >= STABLE {
-                self.doublings = 0;
+                self.failures = 0;
                 self.attempt = 0;
             }
         }
@@ -94,15 +99,17 @@ impl Backoff {
             }
         }
         self.attempt = self.attempt.saturating_add(1);
-        let delay = if failure == Failure::Busy && ghost {
-            BUSY_RETRY
-        } else {
-            let delay = FIRST
-                .saturating_mul(1 << self.doublings.min(16))
-                .min(LONGEST);
-            self.doublings = self.doublings.saturating_add(1);
-            delay
+        let fresh = self.worked
+            && self
+                .lost_at
+                .is_some_and(|at| now.saturating_duration_since(at) <= FRESH_LOSS);
+        let (delays, count): (&[u64], _) = match failure {
+            Failure::Busy if ghost => (&BUSY_DELAYS_MS, &mut self.busy),
+            _ if fresh => (&FRESH_DELAYS_MS, &mut self.failures),
+            _ => (&DELAYS_MS, &mut self.failures),
         };
+        let delay = Duration::from_millis(delays[(*count).min(delays.len() - 1)]);
+        *count = count.saturating_add(1);
         Next::Retry(delay.mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0)))
     }
 
@@ -124,15 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn doubles_to_thirty_seconds_and_never_gives_up() {
+    fn grows_to_three_seconds_and_never_gives_up() {
         let (mut b, now) = (Backoff::new(), Instant::now());
-        let delays: Vec<_> = (0..8)
+        let delays: Vec<_> = (0..6)
             .map(|_| secs(b.failed(Failure::Passing, now, 0.5)))
             .collect();
-        assert_eq!(delays, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
-        assert_eq!(b.attempt(), 8);
+        assert_eq!(delays, [0.5, 1.0, 2.0, 3.0, 3.0, 3.0]);
+        assert_eq!(b.attempt(), 6);
         for _ in 0..1000 {
-            assert_eq!(secs(b.failed(Failure::Passing, now, 0.5)), 30.0);
+            assert_eq!(secs(b.failed(Failure::Passing, now, 0.5)), 3.0);
         }
     }
 
@@ -140,8 +147,8 @@ mod tests {
     fn jitter_is_a_fifth_each_way() {
         let now = Instant::now();
         let first = |random| secs(Backoff::new().failed(Failure::Passing, now, random));
-        assert_eq!((first(0.0), first(1.0)), (0.8, 1.2));
-        assert_eq!(first(7.0), 1.2);
+        assert_eq!((first(0.0), first(1.0)), (0.4, 0.6));
+        assert_eq!(first(7.0), 0.6);
     }
 
     #[test]
@@ -151,21 +158,31 @@ mod tests {
             b.failed(Failure::Passing, t, 0.5);
         }
         b.connected(t);
-        assert_eq!(
-            secs(b.failed(Failure::Passing, t + Duration::from_secs(9), 0.5)),
-            16.0
-        );
-        b.connected(t);
-        assert_eq!(secs(b.failed(Failure::Passing, t + STABLE, 0.5)), 1.0);
+        let soon = t + Duration::from_secs(2);
+        assert_eq!(secs(b.failed(Failure::Passing, soon, 0.5)), 3.0);
+        b.connected(soon);
+        assert_eq!(secs(b.failed(Failure::Passing, soon + STABLE, 0.5)), 0.5);
         assert_eq!(b.attempt(), 1);
+    }
+
+    #[test]
+    fn viewers_of_a_stream_just_lost_wait_a_second_at_most() {
+        let (mut b, t) = (Backoff::new(), Instant::now());
+        b.connected(t);
+        let lost = t + STABLE;
+        let at = |s| lost + Duration::from_secs(s);
+        let delays: Vec<_> = [0, 1, 5, 30, 60, 61, 70]
+            .map(|s| secs(b.failed(Failure::Passing, at(s), 0.5)))
+            .into();
+        assert_eq!(delays, [0.5, 1.0, 1.0, 1.0, 1.0, 3.0, 3.0]);
     }
 
     #[test]
     fn a_refusal_is_asked_three_times() {
         for failure in [Failure::Refused, Failure::Doubtful, Failure::Busy] {
             let (mut b, t) = (Backoff::new(), Instant::now());
+            assert_eq!(secs(b.failed(failure, t, 0.5)), 0.5);
             assert_eq!(secs(b.failed(failure, t, 0.5)), 1.0);
-            assert_eq!(secs(b.failed(failure, t, 0.5)), 2.0);
             assert_eq!(b.failed(failure, t, 0.5), Next::GiveUp);
         }
     }
@@ -175,22 +192,22 @@ mod tests {
         let (mut b, t) = (Backoff::new(), Instant::now());
         b.connected(t);
         let lost = t + Duration::from_secs(60);
-        assert_eq!(secs(b.failed(Failure::Passing, lost, 0.5)), 1.0);
-        for s in [1, 4, 30, 60, 90] {
+        assert_eq!(secs(b.failed(Failure::Passing, lost, 0.5)), 0.5);
+        for (s, delay) in [(1, 0.3), (2, 1.0), (30, 1.0), (60, 1.0), (90, 1.0)] {
             let now = lost + Duration::from_secs(s);
-            assert_eq!(secs(b.failed(Failure::Busy, now, 0.5)), 3.0);
+            assert_eq!(secs(b.failed(Failure::Busy, now, 0.5)), delay);
         }
         // longer than any server holds a ghost: it is somebody else
         let late = lost + Duration::from_secs(91);
+        assert_eq!(secs(b.failed(Failure::Busy, late, 0.5)), 1.0);
         assert_eq!(secs(b.failed(Failure::Busy, late, 0.5)), 2.0);
-        assert_eq!(secs(b.failed(Failure::Busy, late, 0.5)), 4.0);
         assert_eq!(b.failed(Failure::Busy, late, 0.5), Next::GiveUp);
     }
 
     #[test]
     fn a_server_that_accepts_and_closes_at_once_is_asked_three_times() {
         let (mut b, t) = (Backoff::new(), Instant::now());
-        for expected in [1.0, 2.0] {
+        for expected in [0.5, 1.0] {
             b.connected(t);
             assert_eq!(secs(b.failed(Failure::Doubtful, t, 0.5)), expected);
         }

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use super::error::{OutputError, Phase};
 use super::probe;
 
 /// Head start of an address before the next one is tried beside it (RFC 8305, "Connection Attempt Delay").
 const STAGGER: Duration = Duration::from_millis(250);
+/// Most attempts at a time.
+const MOST_TRIES: usize = 64;
+/// An address that is silent is asked afresh this often: the system itself would wait 1, 2, 4 s between its tries, and a
+/// link that returns in between would not be noticed.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The kernel gives up on data that nobody acknowledges after this time (Linux). The output itself gives up sooner; until
 /// then a connection that comes back is worth keeping.
 #[cfg(target_os = "linux")]
@@ -55,12 +60,14 @@ async fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAdd
 }
 
 /// The first address that answers. Each gets a short head start over the next, so one that swallows packets does not
-/// hold up the others; when all fail, the most telling error is returned.
+/// hold up the others; when all fail, the most telling error is returned. While none answers all are asked again each
+/// second, until the caller's patience ends.
 async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut tries = JoinSet::new();
     let mut waiting = addresses.iter().copied();
     let mut next = waiting.next();
     let mut error: Option<io::Error> = None;
+    let mut again = interval_at(Instant::now() + AGAIN, AGAIN);
     loop {
         if let Some(address) = next.take() {
             tries.spawn(TcpStream::connect(address));
@@ -78,6 +85,11 @@ async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
                 Err(e) => error = error.or(Some(io::Error::other(e))),
             },
             () = sleep(STAGGER), if waiting.len() > 0 => next = waiting.next(),
+            _ = again.tick(), if waiting.len() == 0 && tries.len() < MOST_TRIES => {
+                for &address in addresses {
+                    tries.spawn(TcpStream::connect(address));
+                }
+            }
             else => break,
         }
         if tries.is_empty() && next.is_none() {

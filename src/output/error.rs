@@ -13,6 +13,8 @@ pub enum Phase {
     Resolve,
     /// Making the TCP connection.
     Tcp,
+    /// Encryption.
+    Tls,
     /// RTMP handshake.
     Handshake,
     /// `connect`: the application.
@@ -29,6 +31,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "name lookup",
             Self::Tcp => "connection",
+            Self::Tls => "encryption",
             Self::Handshake => "handshake",
             Self::Connect => "application",
             Self::Publish => "publishing",
@@ -64,6 +67,16 @@ pub enum OutputError {
         /// The system's reason.
         #[source]
         source: io::Error,
+    },
+    /// The connection cannot be made private, or the server cannot be trusted.
+    #[error("{host}:{port} cannot be reached safely: {reason}")]
+    Tls {
+        /// Host.
+        host: String,
+        /// Port.
+        port: u16,
+        /// What is wrong and what to do.
+        reason: &'static str,
     },
     /// No answer in time.
     #[error("{}", timed_out(*phase, *seconds))]
@@ -161,6 +174,9 @@ fn timed_out(phase: Phase, seconds: u64) -> String {
         Phase::Tcp => format!(
             "no connection within {seconds} s: the server is off, the address is wrong, or a firewall is in between"
         ),
+        Phase::Tls => format!(
+            "the server takes connections but does not agree on encryption within {seconds} s: is this the port for rtmps?"
+        ),
         Phase::Handshake => format!(
             "the server takes connections but does not greet within {seconds} s: is it an RTMP server, is the port right?"
         ),
@@ -177,6 +193,9 @@ fn closed_early(phase: Phase, app: &str) -> String {
     match phase {
         Phase::Resolve | Phase::Tcp | Phase::Handshake => {
             "the server closed the connection instead of greeting: is it an RTMP server, is the port right?".to_owned()
+        }
+        Phase::Tls => {
+            "the server closed the connection instead of agreeing on encryption: is this the port for rtmps?".to_owned()
         }
         Phase::Connect => format!(
             "the server closed the connection when asked for the application {app:?}: check the application name in the address"
@@ -210,6 +229,7 @@ impl OutputError {
             | Self::Refused { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::Tls { .. }
             | Self::Busy { .. }
             | Self::ClosedEarly { .. }
             | Self::Rejected { .. }
@@ -235,7 +255,9 @@ impl OutputError {
             | Self::Lost(_) => Failure::Passing,
             Self::ClosedEarly { .. } | Self::NotRtmp { .. } => Failure::Doubtful,
             Self::Busy { .. } => Failure::Busy,
-            Self::Rejected { .. } | Self::File { .. } | Self::Internal => Failure::Refused,
+            Self::Rejected { .. } | Self::Tls { .. } | Self::File { .. } | Self::Internal => {
+                Failure::Refused
+            }
         }
     }
 

@@ -4,13 +4,13 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::backoff::SETTLED;
 use super::connect;
 use super::error::{OutputError, Phase, with_causes};
+use super::transport::Transport;
 use crate::flv::tag::FlvTag;
 use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
 use crate::rtmp::url::RtmpUrl;
@@ -39,7 +39,7 @@ pub struct Limits {
     pub handshake: Duration,
     /// Answer to `connect`, and again to `publish`.
     pub answer: Duration,
-    /// While live, without the system taking a byte.
+    /// While live, without a byte that gets through. A link that is back within 10 s keeps its connection.
     pub stall: Duration,
     /// A connection closed by the server within this time of its "publish start" counts as refused.
     pub settled: Duration,
@@ -51,7 +51,7 @@ impl Default for Limits {
             tcp: Duration::from_secs(5),
             handshake: Duration::from_secs(5),
             answer: Duration::from_secs(10),
-            stall: Duration::from_secs(10),
+            stall: Duration::from_secs(12),
             settled: SETTLED,
         }
     }
@@ -75,7 +75,7 @@ pub(super) struct Trace {
 /// An open connection on which the server has accepted the stream.
 #[derive(Debug)]
 pub(super) struct Link {
-    stream: TcpStream,
+    transport: Transport,
     session: PublishSession,
     url: RtmpUrl,
     /// Bytes of the session; those before `sent` are with the system.
@@ -92,18 +92,28 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, shakes hands, asks for application and stream.
-    pub(super) async fn establish(url: &RtmpUrl, limits: &Limits) -> Result<Self, OutputError> {
+    ///
+    /// `ghost` is the connection before this one, if the server may not know of its end yet: it is reset as soon as the
+    /// server is reached, and thereby gives back the name.
+    pub(super) async fn establish(
+        url: &RtmpUrl,
+        limits: &Limits,
+        trust_any: bool,
+        ghost: &mut Option<Ghost>,
+    ) -> Result<Self, OutputError> {
         let started = Instant::now();
         let stream = connect::open(&url.host, url.port, limits.tcp).await?;
+        drop(ghost.take());
+        let peer = stream.peer_addr();
+        let tcp = started.elapsed();
+        let transport = Transport::over(stream, url, trust_any, limits.handshake).await?;
         let mut link = Self {
             trace: Trace {
-                peer: stream
-                    .peer_addr()
-                    .map_or_else(|_| String::new(), |a| a.to_string()),
-                tcp: started.elapsed(),
+                peer: peer.map_or_else(|_| String::new(), |a| a.to_string()),
+                tcp,
                 ..Trace::default()
             },
-            stream,
+            transport,
             session: PublishSession::new(PublishConfig::new(url.clone())),
             url: url.clone(),
             out: Vec::new(),
@@ -233,6 +243,11 @@ impl Link {
         }
     }
 
+    /// Gives the connection up, but lets the server know only when the ghost is dropped.
+    pub(super) fn into_ghost(self) -> Ghost {
+        Ghost(self.transport.into_socket())
+    }
+
     /// What establishing showed.
     pub(super) const fn trace(&self) -> &Trace {
         &self.trace
@@ -240,7 +255,7 @@ impl Link {
 
     /// The socket, for its options.
     pub(super) const fn socket(&self) -> &TcpStream {
-        &self.stream
+        self.transport.socket()
     }
 
     /// Bytes not yet with the system.
@@ -272,7 +287,7 @@ impl Link {
 
     /// Keeps the kernel from taking more than `bytes` beyond what is on the way.
     pub(super) fn limit_kernel_backlog(&self, bytes: u32) {
-        connect::limit_kernel_backlog(&self.stream, bytes);
+        connect::limit_kernel_backlog(self.transport.socket(), bytes);
     }
 
     /// Appends a tag to what is to be sent.
@@ -292,8 +307,9 @@ impl Link {
     /// Gives the system what it takes at once; returns how many bytes.
     pub(super) fn write_some(&mut self) -> io::Result<usize> {
         let mut sum = 0;
+        self.transport.flush()?;
         while self.sent < self.out.len() {
-            match self.stream.try_write(&self.out[self.sent..]) {
+            match self.transport.try_write(&self.out[self.sent..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     sum += n;
@@ -323,12 +339,7 @@ impl Link {
     pub(super) async fn ready(&self) -> io::Result<()> {
         // A closed direction counts as ready for ever: without this a loop around it would never yield to its time limit.
         tokio::task::coop::consume_budget().await;
-        let interest = if self.pending() > 0 {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
-        };
-        self.stream.ready(interest).await.map(|_| ())
+        self.transport.ready(self.pending() > 0).await
     }
 
     /// Reads what is there; the session's answers are then pending, its events are in [`Self::take_events`]. The end
@@ -340,7 +351,7 @@ impl Link {
         }
         // a server that never stops talking gets its turn, not the whole thread
         for _ in 0..READS {
-            let n = match self.stream.try_read(&mut self.inbox) {
+            let n = match self.transport.try_read(&mut self.inbox) {
                 Ok(0) => {
                     return Err(ReceiveError::Io(io::Error::new(
                         io::ErrorKind::UnexpectedEof,
@@ -376,7 +387,7 @@ impl Link {
         let flush = async {
             loop {
                 sent += self.write_some()?;
-                if self.pending() == 0 {
+                if self.pending() == 0 && !self.transport.has_unsent() {
                     return Ok(());
                 }
                 self.ready().await?;
@@ -392,7 +403,7 @@ impl Link {
         let linger = async {
             self.out.clear();
             self.sent = 0;
-            self.stream.shutdown().await?;
+            self.transport.shutdown().await?;
             loop {
                 self.ready().await?;
                 self.receive_last_words()?;
@@ -406,12 +417,26 @@ impl Link {
     /// Empties the socket's receive side; answers to a goodbye mean nothing any more.
     fn receive_last_words(&mut self) -> io::Result<()> {
         loop {
-            match self.stream.try_read(&mut self.inbox) {
+            match self.transport.try_read(&mut self.inbox) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
             }
+        }
+    }
+}
+
+/// A connection that was given up because nothing got through. Dropping it resets it, which tells the server at once, if
+/// the link is back by then; closing it during the outage would tell nobody, and the server would hold the name.
+#[derive(Debug)]
+pub(super) struct Ghost(TcpStream);
+
+impl Drop for Ghost {
+    fn drop(&mut self) {
+        // without it the system would go on sending what is left, in good order
+        if let Err(e) = socket2::SockRef::from(&self.0).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(error = %e, "the old connection cannot be reset");
         }
     }
 }

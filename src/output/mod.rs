@@ -16,6 +16,7 @@ mod rate;
 pub mod rtmp;
 pub mod send_queue;
 mod tagger;
+mod transport;
 pub mod tuning;
 mod watch;
 
@@ -152,6 +153,8 @@ pub trait Output: PacketSink {
     fn stats(&self) -> OutputStats;
     /// Asks it to say goodbye and end, without waiting.
     fn request_stop(&self);
+    /// Tries at once if it is waiting before another try.
+    fn retry_now(&self) {}
     /// Its end has come; never waits.
     fn has_ended(&self) -> bool;
     /// Waits for its end; false when it did not end in time and was cut.

@@ -14,6 +14,8 @@ pub(super) use system::{look, quicken};
 pub(super) struct KernelView {
     /// Bytes handed over that the far end has not confirmed, sent or not.
     pub(super) unconfirmed: u64,
+    /// Of these, about how many have arrived behind a gap: a lost segment holds back the confirmation of all that follow.
+    pub(super) beyond_gaps: u64,
     /// Smoothed round trip time.
     pub(super) rtt: Option<Duration>,
     /// Smallest round trip time of the last minutes.

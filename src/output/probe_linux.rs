@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use super::KernelView;
 
 /// Places in `struct tcp_info`, which only ever grows at its end; in bytes.
+const SND_MSS: usize = 16;
+const SACKED: usize = 28;
 const RTT: usize = 68;
 const MIN_RTT: usize = 148;
 const RWND_LIMITED: usize = 176;
@@ -23,14 +25,17 @@ const RETRANSMIT: Duration = Duration::from_secs(1);
 /// The connection now. `None` when the system does not tell, as for a connection that is gone.
 pub(in crate::output) fn look(stream: &TcpStream) -> Option<KernelView> {
     let info = tcp_info(stream)?;
-    let micros = |at: usize| {
+    let number = |at: usize| {
         let bytes = info.get(at..at + 4)?.try_into().ok()?;
-        Some(u64::from(u32::from_ne_bytes(bytes))).filter(|&us| us > 0 && us < u64::from(u32::MAX))
+        Some(u64::from(u32::from_ne_bytes(bytes)))
     };
+    let micros = |at: usize| number(at).filter(|&us| us > 0 && us < u64::from(u32::MAX));
+    let beyond = number(SACKED).zip(number(SND_MSS));
     let limited = info.get(RWND_LIMITED..RWND_LIMITED + 8);
     let limited = limited.and_then(|b| Some(u64::from_ne_bytes(b.try_into().ok()?)));
     Some(KernelView {
         unconfirmed: unconfirmed(stream)?,
+        beyond_gaps: beyond.map_or(0, |(packets, size)| packets * size),
         rtt: micros(RTT).map(Duration::from_micros),
         min_rtt: micros(MIN_RTT).map(Duration::from_micros),
         window_limited: Duration::from_micros(limited.unwrap_or(0)),
@@ -111,9 +116,9 @@ mod tests {
         assert!(idle.min_rtt.unwrap() < Duration::from_secs(1), "{idle:?}");
         // more than the far end's receive buffer takes: the rest stays here, and it is the window that holds it
         let mut sent = 0_u64;
-        stream.writable().await.unwrap();
-        while let Ok(n) = stream.try_write(&[7; 64 << 10]) {
-            sent += n as u64;
+        let full = Duration::from_millis(300);
+        while tokio::time::timeout(full, stream.writable()).await.is_ok() {
+            sent += stream.try_write(&[7; 64 << 10]).unwrap_or(0) as u64;
         }
         let full = look(&stream).unwrap();
         assert!(

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::adapt::BitrateController;
 use super::error::OutputError;
-use super::link::{Link, rejection};
+use super::link::{Ghost, Link, rejection};
 use super::rtmp::Shared;
 use super::send_queue::QueueLimits;
 use super::tagger::Tagger;
@@ -112,6 +112,11 @@ impl<'a> Pump<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Ends without a word, as nothing gets through.
+    pub(super) fn into_ghost(self) -> Ghost {
+        self.link.into_ghost()
     }
 
     /// Sends what is left with a goodbye.

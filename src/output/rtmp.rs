@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -53,6 +53,7 @@ pub fn start_with(url: RtmpUrl, cx: OutputContext, options: RtmpOptions) -> Arc<
         queue: SharedQueue::new(QueueLimits::STREAM),
         tuning: cx.tuning,
         listener: cx.listener,
+        retry_now: Notify::new(),
         clock: cx.clock,
         figures: Mutex::new(Figures::default()),
         ended: Latch::default(),
@@ -77,6 +78,8 @@ pub(super) struct Shared {
     pub(super) queue: SharedQueue,
     pub(super) tuning: TuningHandle,
     listener: OutputListener,
+    /// Ends the pause between two tries.
+    retry_now: Notify,
     clock: MediaClock,
     figures: Mutex<Figures>,
     ended: Latch,
@@ -116,11 +119,14 @@ impl Shared {
     async fn run(&self, mut stop: watch::Receiver<bool>) {
         let mut backoff = Backoff::new();
         let mut controller = BitrateController::new(&self.tuning.get().limits);
+        let mut ghost = None;
         loop {
             let started = Instant::now();
+            let trust_any = self.tuning.get().trust_any_certificate;
+            let limits = &self.options.limits;
             let attempt = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                link = Link::establish(&self.url, &self.options.limits) => link,
+                link = Link::establish(&self.url, limits, trust_any, &mut ghost) => link,
             };
             let error = match attempt {
                 Ok(link) => {
@@ -131,7 +137,10 @@ impl Shared {
                     let mut pump = Pump::new(self, link, start_ms, &mut controller);
                     match pump.run(&mut stop).await {
                         Ok(()) => return pump.finish().await,
-                        Err(error) => error,
+                        Err(error) => {
+                            ghost = Some(pump.into_ghost());
+                            error
+                        }
                     }
                 }
                 Err(error) => error,
@@ -140,6 +149,11 @@ impl Shared {
             let next = backoff.failed(error.failure(), Instant::now(), fastrand::f64());
             let Next::Retry(delay) = next else {
                 return self.fail(error);
+            };
+            // a try that waited for an answer in vain has waited already
+            let delay = match &error {
+                OutputError::TimedOut { .. } => delay.saturating_sub(started.elapsed()),
+                _ => delay,
             };
             tracing::debug!(
                 error = error.full_text(),
@@ -159,6 +173,7 @@ impl Shared {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = sleep(delay) => {}
+                () = self.retry_now.notified() => tracing::debug!("trying at once, as asked"),
             }
         }
     }
@@ -286,6 +301,11 @@ impl Output for RtmpOutput {
         self.stop.send_replace(true);
     }
 
+    fn retry_now(&self) {
+        // only a pause that is going on is ended
+        self.shared.retry_now.notify_waiters();
+    }
+
     fn has_ended(&self) -> bool {
         self.shared.ended.is_closed()
     }
@@ -317,8 +337,9 @@ pub struct CheckReport {
 }
 
 /// Connects, publishes without media, says goodbye: what would going live be answered?
-pub async fn check(url: &RtmpUrl) -> Result<CheckReport, OutputError> {
-    let link = Link::establish(url, &Limits::default()).await?;
+/// `trust_any`: also of a server whose certificate nobody vouches for.
+pub async fn check(url: &RtmpUrl, trust_any: bool) -> Result<CheckReport, OutputError> {
+    let link = Link::establish(url, &Limits::default(), trust_any, &mut None).await?;
     let trace = link.trace().clone();
     link.close().await;
     let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);

@@ -17,6 +17,8 @@ pub struct StreamTuning {
     pub limits: AdaptLimits,
     /// No picture is sent that would come later than this; 500 ms to 10 s.
     pub max_delay: Duration,
+    /// An encrypted connection is taken from a server whose certificate nobody vouches for; from the next connection on.
+    pub trust_any_certificate: bool,
 }
 
 impl StreamTuning {
@@ -37,6 +39,7 @@ impl Default for StreamTuning {
                 pixel_rate: 0,
             },
             max_delay: Self::MAX_DELAY,
+            trust_any_certificate: false,
         }
     }
 }

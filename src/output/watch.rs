@@ -30,6 +30,8 @@ pub(super) struct Watch {
     /// Bytes the server has acknowledged by RTMP, in places of the connection.
     acknowledged: Option<u64>,
     delivered: u64,
+    /// With what has arrived behind gaps.
+    arrived: u64,
     /// When something was last confirmed, or nothing was waiting.
     progress: Instant,
     window_limited: Duration,
@@ -63,6 +65,7 @@ impl Watch {
             ledger: Ledger::default(),
             acknowledged: None,
             delivered: 0,
+            arrived: 0,
             progress: now,
             window_limited: Duration::ZERO,
             rtt: Duration::ZERO,
@@ -147,9 +150,11 @@ impl Watch {
             (None, Some(place)) => place,
             (None, None) => handed, // nobody tells: what the system took
         };
-        if confirmed > self.delivered || confirmed == link.appended() {
+        let arrived = confirmed + kernel.map_or(0, |k| k.beyond_gaps);
+        if arrived > self.arrived || confirmed == link.appended() {
             self.progress = now;
         }
+        self.arrived = self.arrived.max(arrived).min(link.appended());
         self.delivered = self.delivered.max(confirmed);
         self.ledger.confirmed(self.delivered);
         let limited = kernel.map_or(Duration::ZERO, |k| k.window_limited);
@@ -160,8 +165,8 @@ impl Watch {
         LinkSample {
             now: now.saturating_duration_since(self.began),
             media: queue.queued + self.ledger.on_the_way(),
-            backlog_bytes: queue.bytes as u64 + link.appended().saturating_sub(self.delivered),
-            delivered_bytes: self.delivered,
+            backlog_bytes: queue.bytes as u64 + link.appended().saturating_sub(self.arrived),
+            delivered_bytes: self.arrived,
             produced_bytes: queue.video_bytes,
             keyframe_age: queue.keyframe_age,
             rtt,

@@ -6,6 +6,7 @@ pub mod ack;
 pub mod chunk;
 mod command;
 pub mod event;
+pub mod expiry;
 mod outbox;
 pub mod redact;
 pub mod session;

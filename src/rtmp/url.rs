@@ -1,4 +1,4 @@
-//! `rtmp://host[:port]/app/key` and its forms: text as people paste it in, the parts servers want out. The key is a
+//! `rtmp://host[:port]/app/key`, `rtmps://…` and their forms: text as people paste it in, the parts servers want out. The key is a
 //! secret by type. Pure functions.
 
 use std::fmt;
@@ -35,9 +35,11 @@ impl fmt::Debug for StreamKey {
 /// A publish address, split as servers want it. `Display` and `Debug` mask the key and the application's query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RtmpUrl {
+    /// Encrypted: `rtmps://`.
+    pub tls: bool,
     /// Host name or address, without brackets.
     pub host: String,
-    /// Port; 1935 unless given.
+    /// Port; 1935 unless given, 443 for `rtmps://`.
     pub port: u16,
     /// Application, with its query if the user put one on it. The query may hold a secret.
     pub app: String,
@@ -45,8 +47,9 @@ pub struct RtmpUrl {
     pub key: StreamKey,
 }
 
-/// The port of RTMP.
+/// The ports of RTMP, plain and encrypted.
 const DEFAULT_PORT: u16 = 1935;
+const DEFAULT_TLS_PORT: u16 = 443;
 
 /// What nginx-rtmp has room for; it cuts longer strings without a word.
 const SAFE_LENGTH: usize = 255;
@@ -54,15 +57,11 @@ const SAFE_LENGTH: usize = 255;
 /// Why a text is no publish address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// No `rtmp://`.
-    #[error("the address must begin with rtmp:// (for example rtmp://live.example.com/app/key)")]
-    Scheme,
-    /// `rtmps://`.
+    /// Neither `rtmp://` nor `rtmps://`.
     #[error(
-        "rtmps:// (encrypted) is not supported yet: use the service's rtmp:// address \
-         (for example rtmp://live.example.com/app/key)"
+        "the address must begin with rtmp:// or rtmps:// (for example rtmp://live.example.com/app/key)"
     )]
-    Encrypted,
+    Scheme,
     /// White space inside.
     #[error(
         "the address has a space or a line break inside: copy it again in one piece \
@@ -120,7 +119,7 @@ pub struct SplitAddress {
 /// Takes the key out of a pasted address. The text may lack the application and the key: only what is there is judged.
 pub fn split_address(text: &str) -> Result<SplitAddress, UrlError> {
     let parts = Parts::of(text)?;
-    let mut address = format!("rtmp://{}", authority(&parts.host, parts.port));
+    let mut address = origin(parts.tls, &parts.host, parts.port);
     if !parts.app.is_empty() {
         address.push('/');
         address.push_str(&parts.app);
@@ -162,6 +161,7 @@ impl RtmpUrl {
             return Err(UrlError::Space);
         }
         Ok(Self {
+            tls: parts.tls,
             host: parts.host,
             port: parts.port,
             app: parts.app,
@@ -172,7 +172,7 @@ impl RtmpUrl {
     /// `tcUrl`: scheme, host, port, app with its query; never the publish name. For the wire, not for people: the
     /// query may hold a secret.
     pub fn tc_url(&self) -> String {
-        format!("rtmp://{}/{}", authority(&self.host, self.port), self.app)
+        format!("{}/{}", origin(self.tls, &self.host, self.port), self.app)
     }
 
     /// The part, in words, that is longer than 255 bytes: some servers cut it there and then do not know it.
@@ -195,8 +195,8 @@ impl fmt::Display for RtmpUrl {
         } else {
             ""
         };
-        let authority = authority(&self.host, self.port);
-        write!(f, "rtmp://{authority}/{app}{query}/••••")
+        let origin = origin(self.tls, &self.host, self.port);
+        write!(f, "{origin}/{app}{query}/••••")
     }
 }
 
@@ -208,6 +208,7 @@ impl fmt::Debug for RtmpUrl {
 
 /// An address taken apart; `app` and `name` may be empty.
 struct Parts {
+    tls: bool,
     host: String,
     port: u16,
     app: String,
@@ -218,10 +219,8 @@ impl Parts {
     fn of(text: &str) -> Result<Self, UrlError> {
         let text = clean(text);
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
-        if scheme.eq_ignore_ascii_case("rtmps") {
-            return Err(UrlError::Encrypted);
-        }
-        if !scheme.eq_ignore_ascii_case("rtmp") {
+        let tls = scheme.eq_ignore_ascii_case("rtmps");
+        if !tls && !scheme.eq_ignore_ascii_case("rtmp") {
             return Err(UrlError::Scheme);
         }
         if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -230,9 +229,10 @@ impl Parts {
         let (authority, path) = rest
             .find(['/', '?'])
             .map_or((rest, ""), |at| rest.split_at(at));
-        let (host, port) = host_and_port(authority)?;
+        let (host, port) = host_and_port(authority, default_port(tls))?;
         let (app, name) = app_and_name(path.trim_start_matches('/'));
         Ok(Self {
+            tls,
             host,
             port,
             app: app.to_owned(),
@@ -241,7 +241,7 @@ impl Parts {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), UrlError> {
+fn host_and_port(authority: &str, default_port: u16) -> Result<(String, u16), UrlError> {
     // the last @: passwords may hold one
     let server = authority.rsplit_once('@').map_or(authority, |(_, s)| s);
     let (host, port) = if let Some(rest) = server.strip_prefix('[') {
@@ -274,7 +274,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), UrlError> {
         });
     }
     let port = match port {
-        None => DEFAULT_PORT,
+        None => default_port,
         Some(text) => text
             .parse()
             .ok()
@@ -305,18 +305,23 @@ fn path_of(text: &str) -> &str {
     text.split('?').next().unwrap_or(text)
 }
 
-/// `host[:port]` as it stands in an address.
-fn authority(host: &str, port: u16) -> String {
+const fn default_port(tls: bool) -> u16 {
+    if tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT }
+}
+
+/// `rtmp[s]://host[:port]` as it stands in an address.
+fn origin(tls: bool, host: &str, port: u16) -> String {
+    let scheme = if tls { "rtmps" } else { "rtmp" };
     let brackets = if host.contains(':') {
         ("[", "]")
     } else {
         ("", "")
     };
     let (open, close) = brackets;
-    if port == DEFAULT_PORT {
-        format!("{open}{host}{close}")
+    if port == default_port(tls) {
+        format!("{scheme}://{open}{host}{close}")
     } else {
-        format!("{open}{host}{close}:{port}")
+        format!("{scheme}://{open}{host}{close}:{port}")
     }
 }
 

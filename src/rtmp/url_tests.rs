@@ -118,7 +118,7 @@ fn each_mistake_has_its_own_words_and_an_example() {
         ("", UrlError::Scheme),
         ("live.example.com/app/key", UrlError::Scheme),
         ("http://h/app/key", UrlError::Scheme),
-        ("rtmps://h/app/key", UrlError::Encrypted),
+        ("rtmpt://h/app/key", UrlError::Scheme),
         ("rtmp://h/app /key", UrlError::Space),
         ("rtmp://h/app/ke\ny", UrlError::Space),
         ("rtmp://", UrlError::NoHost),
@@ -182,7 +182,19 @@ fn a_pasted_address_is_split_for_storing() {
         assert_eq!(split.address, address, "{text}");
         assert_eq!(split.key.as_ref().map(StreamKey::expose), key, "{text}");
     }
-    assert_eq!(split_address("rtmps://h/app/key"), Err(UrlError::Encrypted));
+    let split = split_address("RTMPS://h:443/app/key").unwrap();
+    assert_eq!(split.address, "rtmps://h/app");
+}
+
+#[test]
+fn encrypted_addresses_have_a_port_of_their_own() {
+    let url = parse("rtmps://live-api-s.facebook.com/rtmp/FB-1-a?s_bl=1");
+    assert!(url.tls && url.port == 443);
+    assert_eq!(url.tc_url(), "rtmps://live-api-s.facebook.com/rtmp");
+    assert_eq!(url.to_string(), "rtmps://live-api-s.facebook.com/rtmp/••••");
+    let other = parse("rtmps://h:1935/app/key");
+    assert_eq!(other.tc_url(), "rtmps://h:1935/app");
+    assert!(!parse("rtmp://h:443/app/key").tls);
 }
 
 #[test]

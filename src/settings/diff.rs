@@ -59,6 +59,7 @@ impl ChangeSet {
         let StreamSettings {
             url,
             max_delay_ms,
+            trust_any_certificate,
             adapt,
         } = stream;
         let ServerSettings { rtmp, http } = server;
@@ -80,7 +81,12 @@ impl ChangeSet {
                 ),
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
-            link: (max_delay_ms, adapt) != (&old.stream.max_delay_ms, &old.stream.adapt),
+            link: (max_delay_ms, trust_any_certificate, adapt)
+                != (
+                    &old.stream.max_delay_ms,
+                    &old.stream.trust_any_certificate,
+                    &old.stream.adapt,
+                ),
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }
     }

@@ -92,6 +92,8 @@ pub struct StreamSettings {
     pub url: String,
     /// No picture is sent that would come later than this: milliseconds, 500 to 10000.
     pub max_delay_ms: u32,
+    /// For `rtmps://`: take the server's certificate although nobody vouches for it. For a server of your own only.
+    pub trust_any_certificate: bool,
     /// How the bitrate is fitted to the link.
     pub adapt: AdaptSettings,
 }
@@ -295,6 +297,7 @@ impl Default for StreamSettings {
         Self {
             url: String::new(),
             max_delay_ms: 2500,
+            trust_any_certificate: false,
             adapt: AdaptSettings::default(),
         }
     }

@@ -151,6 +151,29 @@ texts! {
     quality_locked: "Size can be changed after the stream", "停播后可更改尺寸";
     quality_locked_recording: "Size can be changed after the recording", "停止录制后可更改尺寸";
 
+    adapt: "Adaptive bitrate", "自适应码率";
+    adapt_follow: "Follow the link", "随网络调整";
+    adapt_preset: "Character", "风格";
+    adapt_steady: "Steady: few changes", "平稳：少变动";
+    adapt_balanced: "Balanced", "均衡";
+    adapt_lively: "Lively: least delay", "灵敏：延迟最低";
+    adapt_floor: "Not below", "最低码率";
+    adapt_now: "{} kbit/s: {}", "{} kbit/s：{}";
+    adapt_half: ", half the frame rate", "，帧率减半";
+    adapt_start: "starting carefully", "谨慎起步";
+    adapt_full: "the link carries all of it", "网络完全够用";
+    adapt_climbing: "the link has room, going up", "网络有余量，正在升高";
+    adapt_holding: "just below what the link carries", "略低于网络上限";
+    adapt_probing: "trying whether the link carries more", "试探网络能否更快";
+    adapt_quiet: "the picture needs less", "画面变化少，用不了更多";
+    adapt_congested: "the link carries less, going down", "网络变慢，正在降低";
+    adapt_server: "the server is slow, going down", "服务器接收慢，正在降低";
+    adapt_silent: "nothing gets through", "数据发不出去";
+    adapt_at_floor: "the link carries less than that", "网络低于最低码率";
+    trust_any: "Trust this server's certificate", "信任此服务器的证书";
+    trust_any_hint: "Only for a server of your own: anybody could be answering.", "仅用于自己的服务器：无法确认对方身份。";
+    retry_now: "Try now", "立即重试";
+
     destination: "Send to", "推流到";
     address: "Address", "推流地址";
     address_hint: "rtmp://…  (empty: this computer)", "rtmp://…（留空：本机）";
@@ -204,6 +227,7 @@ texts! {
     ev_no_microphone: "No microphone", "没有麦克风";
     ev_connected: "On air", "已开播";
     ev_lost: "Connection lost, trying again", "连接中断，正在重试";
+    ev_key_expires: "The stream key expires", "推流密钥会过期";
     ev_silent: "Nothing gets through", "数据发不出去";
     ev_returned: "The link is back", "网络已恢复";
     ev_rejected: "The server refused the stream", "服务器拒绝了推流";

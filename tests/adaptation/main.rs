@@ -1,7 +1,6 @@
 //! The bitrate control in virtual time: our controller and send queue beside other programs' rules, on links that do all
 //! that links do. `UPDATE_TABLES=1 cargo test --test adaptation` writes `benches/adaptation.md` anew.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

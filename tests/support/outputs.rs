@@ -28,7 +28,7 @@ pub struct Running {
 }
 
 impl Running {
-    fn with(start: impl FnOnce(OutputContext) -> Arc<dyn Output>) -> Self {
+    fn with(tuning: TuningHandle, start: impl FnOnce(OutputContext) -> Arc<dyn Output>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -40,7 +40,7 @@ impl Running {
             clock: MediaClock::start(),
             runtime: runtime.handle().clone(),
             listener: Arc::new(move |event| drop(tell.try_send(event))),
-            tuning: TuningHandle::default(),
+            tuning,
         };
         Self {
             output: start(cx),
@@ -51,13 +51,20 @@ impl Running {
 
     /// Pushes to an address.
     pub fn rtmp(address: &str, options: RtmpOptions) -> Self {
+        Self::rtmp_tuned(address, options, TuningHandle::default())
+    }
+
+    /// Pushes to an address with settings of its own.
+    pub fn rtmp_tuned(address: &str, options: RtmpOptions, tuning: TuningHandle) -> Self {
         let url = RtmpUrl::parse(address, None).unwrap();
-        Self::with(|cx| start_with(url, cx, options))
+        Self::with(tuning, |cx| start_with(url, cx, options))
     }
 
     /// Records into a file.
     pub fn file(path: &Path) -> Self {
-        Self::with(|cx| output::start(&OutputSpec::File(path.to_owned()), cx).unwrap())
+        Self::with(TuningHandle::default(), |cx| {
+            output::start(&OutputSpec::File(path.to_owned()), cx).unwrap()
+        })
     }
 
     /// The next event of interest; others before it are dropped.

@@ -21,6 +21,7 @@ use kaibo::engine::status::{EngineState, Status};
 use kaibo::media::packet::Bitrate;
 use kaibo::media::time::FrameRate;
 use kaibo::media::video::Resolution;
+use kaibo::output::adapt::{AdaptPreset, Decision, Reason};
 use kaibo::rtmp::url::StreamKey;
 use kaibo::settings::Settings;
 use kaibo::ui::draft::Draft;
@@ -327,6 +328,65 @@ fn quality_is_applied_off_air_and_only_the_bitrate_changes_on_air() {
     );
     let size = harness.get_by_role_and_label(Role::ComboBox, "Size and frame rate");
     assert!(size.accesskit_node().is_disabled());
+}
+
+#[test]
+fn the_bitrate_control_can_be_changed_on_air_and_says_why() {
+    let mut status = live();
+    let decision = Decision {
+        bitrate: Bitrate::from_kbps(780),
+        half_rate: true,
+        reason: Reason::Holding,
+        capacity: Some(Bitrate::from_kbps(965)),
+        delay_ms: 40,
+    };
+    status.stream.as_mut().unwrap().adapt = Some(decision);
+    let tall = [1100.0, 1000.0];
+    let mut harness = window(status.clone(), draft(Language::Chinese), tall);
+    assert!(
+        harness
+            .query_by_label("780 kbit/s：略低于网络上限，帧率减半")
+            .is_some()
+    );
+    let mut english = window(status, draft(Language::English), tall);
+    let said = "780 kbit/s: just below what the link carries, half the frame rate";
+    assert!(english.query_by_label(said).is_some());
+
+    harness
+        .get_by_role_and_label(Role::ComboBox, "风格")
+        .click();
+    harness.run();
+    let changed = click(&mut harness, "灵敏：延迟最低");
+    let adapt = |commands: &[Command]| match commands {
+        [Command::ApplySettings(settings)] => settings.stream.adapt,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(adapt(&changed).preset, AdaptPreset::Lively);
+    english
+        .get_by_role_and_label(Role::ComboBox, "Not below")
+        .click();
+    english.run();
+    assert_eq!(adapt(&click(&mut english, "800 kbit/s")).floor_kbps, 800);
+    assert!(!adapt(&click(&mut english, "Follow the link")).enabled);
+    assert!(english.query_by_label("Not below").is_none());
+}
+
+#[test]
+fn a_lost_stream_can_be_tried_at_once_and_an_own_server_trusted() {
+    let mut harness = window(reconnecting(), draft(Language::English), SIZE);
+    let commands = click(&mut harness, "Try now");
+    assert!(matches!(commands[..], [Command::RetryNow]), "{commands:?}");
+
+    let mut own = draft(Language::English);
+    own.address = "rtmps://my.server/live".to_owned();
+    own.key = "k".to_owned();
+    let mut harness = window(idle(), own, SIZE);
+    assert!(click(&mut harness, "Trust this server's certificate").is_empty());
+    let commands = click(&mut harness, "Go live");
+    let [Command::ApplySettings(settings), ..] = &commands[..] else {
+        panic!("{commands:?}");
+    };
+    assert!(settings.stream.trust_any_certificate);
 }
 
 #[test]

@@ -168,6 +168,7 @@ impl Controller {
                 self.failed = None;
                 self.broadcast.stop_stream(&self.audio, false);
             }
+            Command::RetryNow => self.broadcast.retry_now(),
             Command::StartRecording(path) => self.start_recording(path),
             Command::StopRecording => self.broadcast.stop_recording(&self.audio, false),
             Command::SetVideoBitrate(bitrate) => {

@@ -7,6 +7,7 @@ use crate::engine::broadcast::BroadcastError;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::Notice;
 use crate::output::OutputSpec;
+use crate::rtmp::expiry::expires_at;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
 use crate::serve::{ServeConfig, Server};
 use crate::stage::{self, StopFlag};
@@ -26,6 +27,7 @@ impl Controller {
             Ok(url) => url,
             Err(reason) => return self.stream_failed(reason),
         };
+        self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
         let spec = OutputSpec::Rtmp(url);
         let started = self
@@ -36,6 +38,39 @@ impl Controller {
             Err(e @ BroadcastError::Encoder(_)) => self.encoder_failed(&words(&e)),
             Err(e @ BroadcastError::Output(_)) => self.stream_failed(words(&e)),
         }
+    }
+
+    /// Says when the address carries a date that is near or past. The server has the last word, so it is tried anyhow.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the date in an address is one of the world's clock"
+    )]
+    fn warn_of_expiry(&self, url: &RtmpUrl) {
+        /// A show may last this long.
+        const SOON: u64 = 12 * 3600;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let (Some(at), Ok(now)) = (expires_at(url), now) else {
+            return;
+        };
+        let now = now.as_secs();
+        let (severity, text) = if at <= now {
+            let text = "the date in the stream key is past, so the server will most likely refuse it: get a new key \
+                        from your streaming service"
+                .to_owned();
+            (Severity::Degraded, text)
+        } else if at - now < SOON {
+            let minutes = (at - now) / 60;
+            let text = format!(
+                "the stream key expires in {} h {} min: a stream that is on air goes on, but cannot be connected again \
+                 after that",
+                minutes / 60,
+                minutes % 60
+            );
+            (Severity::Notice, text)
+        } else {
+            return;
+        };
+        self.tell(severity, EventKind::KeyExpires, text);
     }
 
     pub(super) fn stream_failed(&mut self, reason: String) {

@@ -29,12 +29,15 @@ const ROOM: f64 = 1.3;
 const FASTEST: f64 = 3.0;
 /// Growth per second is not less than this share of the ceiling, or a rate near the floor would take minutes.
 const LEAST_GROWTH: f64 = 0.025;
+const LEAST_PROBE: f64 = 0.010;
 /// What of the room that was seen is used.
 const USABLE: f64 = 0.8;
 /// A failure this near an earlier one is one at the same level.
 const SAME_LEVEL: f64 = 0.2;
 /// First pause after a failure, and the longest one.
 const FIRST_HOLD: Duration = Duration::from_secs(8);
+/// A level under this part of the ceiling is a trough that hardly lasts: the first pause is shorter there.
+const LOW: f64 = 4.0;
 const LONGEST_HOLD: Duration = Duration::from_secs(180);
 /// A failure this old says nothing any more.
 const FORGET: Duration = Duration::from_secs(600);
@@ -183,7 +186,7 @@ impl BitrateController {
         } else if let Phase::Draining { follow_at } = self.phase {
             self.drain(sample.now, follow_at, audio, law);
         } else if self.is_congested(sample, law) {
-            self.fail(sample.now, audio, law);
+            self.fail(sample.now, limits, law);
         } else {
             self.climb(sample, limits, law);
         }
@@ -253,12 +256,14 @@ impl BitrateController {
         rush || fast || slow
     }
 
-    fn fail(&mut self, now: Duration, audio: f64, law: Law) {
+    fn fail(&mut self, now: Duration, limits: &AdaptLimits, law: Law) {
+        let audio = bps(limits.audio);
         let level = self.history.capacity().unwrap_or(self.rate + audio);
         let before = self.failed.filter(|f| {
             (f.level - level).abs() <= SAME_LEVEL * level && now.saturating_sub(f.at) < FORGET
         });
-        let hold = before.map_or(FIRST_HOLD, |f| (f.hold * 2).min(LONGEST_HOLD));
+        let first = FIRST_HOLD.mul_f64((LOW * level / bps(limits.ceiling)).clamp(0.4, 1.0));
+        let hold = before.map_or(first, |f| (f.hold * 2).min(LONGEST_HOLD));
         self.failed = Some(Failed {
             level,
             at: now,
@@ -339,11 +344,12 @@ impl BitrateController {
             f64::INFINITY
         };
         let grown = self.rate * growth;
-        let grown = if self.is_beyond(self.rate + audio) {
-            grown
+        let least = if self.is_beyond(self.rate + audio) {
+            LEAST_PROBE
         } else {
-            grown.max(LEAST_GROWTH * ceiling)
+            LEAST_GROWTH
         };
+        let grown = grown.max(least * ceiling);
         let next = (self.rate + grown * STEP.as_secs_f64())
             .min(reach)
             .min(most);

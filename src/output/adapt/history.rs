@@ -11,6 +11,8 @@ const SPAN: Duration = Duration::from_secs(3);
 const SLACK: f64 = 0.060;
 /// Over this the link is taken for full.
 const FULL: f64 = 0.080;
+/// ... if there is this much on its way, in seconds.
+const ENOUGH: f64 = 0.050;
 /// The link must have been full this long before what it carried counts.
 const MEASURABLE: Duration = Duration::from_millis(150);
 /// What is carried is averaged over this much.
@@ -61,7 +63,11 @@ impl History {
         let elapsed = last.map_or(0.0, |p| s.now.saturating_sub(p.at).as_secs_f64());
         let base = self.base(s, elapsed);
         let mut delay = (s.media.as_secs_f64() - base - SLACK).max(0.0);
-        if delay > FULL {
+        // with nothing much on its way a delay is a lost segment's, and what arrives is what was sent
+        let much = self
+            .capacity
+            .is_none_or(|c| bits(s.backlog_bytes) / c > base + ENOUGH);
+        if delay > FULL && much {
             let since = *self.full_since.get_or_insert(s.now);
             if s.now.saturating_sub(since) >= MEASURABLE
                 && let Some(c) = self.capacity

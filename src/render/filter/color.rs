@@ -67,17 +67,77 @@ macro_rules! param {
 
 impl FilterSettings for ColorSettings {
     const PARAMS: &'static [Param<Self>] = &[
-        param!(temperature, "Temperature", -100.0..=100.0, "", "From bluer to yellower light"),
-        param!(tint, "Tint", -100.0..=100.0, "", "From greener to pinker light"),
-        param!(exposure, "Exposure", -3.0..=3.0, "EV", "Light in stops: 1 is twice as much"),
-        param!(brightness, "Brightness", -1.0..=1.0, "", "Adds to or takes from all colours"),
-        param!(contrast, "Contrast", 0.0..=2.0, "", "Spreads colours away from mid grey"),
-        param!(saturation, "Saturation", 0.0..=2.0, "", "From grey (0) to twice as colourful (2)"),
+        param!(
+            temperature,
+            "Temperature",
+            -100.0..=100.0,
+            "",
+            "From bluer to yellower light"
+        ),
+        param!(
+            tint,
+            "Tint",
+            -100.0..=100.0,
+            "",
+            "From greener to pinker light"
+        ),
+        param!(
+            exposure,
+            "Exposure",
+            -3.0..=3.0,
+            "EV",
+            "Light in stops: 1 is twice as much"
+        ),
+        param!(
+            brightness,
+            "Brightness",
+            -1.0..=1.0,
+            "",
+            "Adds to or takes from all colours"
+        ),
+        param!(
+            contrast,
+            "Contrast",
+            0.0..=2.0,
+            "",
+            "Spreads colours away from mid grey"
+        ),
+        param!(
+            saturation,
+            "Saturation",
+            0.0..=2.0,
+            "",
+            "From grey (0) to twice as colourful (2)"
+        ),
         param!(hue, "Hue", -180.0..=180.0, "°", "Turns all colours"),
-        param!(shadows, "Shadows", -100.0..=100.0, "", "Lightens or darkens the dark parts"),
-        param!(highlights, "Highlights", -100.0..=100.0, "", "Lightens or darkens the bright parts"),
-        param!(vibrance, "Vibrance", -100.0..=100.0, "", "Saturation of pale colours only"),
-        param!(gamma, "Gamma", 0.2..=5.0, "", "Above 1 lightens the middle, black and white stay"),
+        param!(
+            shadows,
+            "Shadows",
+            -100.0..=100.0,
+            "",
+            "Lightens or darkens the dark parts"
+        ),
+        param!(
+            highlights,
+            "Highlights",
+            -100.0..=100.0,
+            "",
+            "Lightens or darkens the bright parts"
+        ),
+        param!(
+            vibrance,
+            "Vibrance",
+            -100.0..=100.0,
+            "",
+            "Saturation of pale colours only"
+        ),
+        param!(
+            gamma,
+            "Gamma",
+            0.2..=5.0,
+            "",
+            "Above 1 lightens the middle, black and white stay"
+        ),
     ];
 
     fn build(&self) -> Built {

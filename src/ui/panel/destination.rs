@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Button, Id, Margin, OpenUrl, RichText, TextEdit, Ui};
+use eframe::egui::{Button, Checkbox, Id, Margin, OpenUrl, RichText, TextEdit, Ui};
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
@@ -18,6 +18,7 @@ pub fn destination_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, 
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
     ui.add_enabled_ui(editable, |ui| address_ui(draft, editable, ui));
     key_ui(draft, editable, ui);
+    trust_ui(draft, editable, ui);
     if let Some(url) = &status.watch_url {
         watch_ui(url, draft, ui);
     }
@@ -87,6 +88,20 @@ fn copy_ui(url: &str, draft: &Draft, ui: &mut Ui) {
         ui.data_mut(|d| d.insert_temp(id, now));
         ui.ctx()
             .request_repaint_after(Duration::from_secs_f64(SAID + 0.1));
+    }
+}
+
+/// Shown for encrypted addresses only.
+fn trust_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
+    let address = draft.address.trim_start().get(..8);
+    if !address.is_some_and(|a| a.eq_ignore_ascii_case("rtmps://")) {
+        return;
+    }
+    let t = draft.text();
+    let trust = &mut draft.settings.stream.trust_any_certificate;
+    ui.add_enabled(editable, Checkbox::new(trust, t.trust_any));
+    if *trust {
+        colored_hint_ui(ui, t.trust_any_hint, color::WARN);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The two switches: live and recording.
 
-use eframe::egui::Ui;
+use eframe::egui::{Button, Ui, vec2};
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
@@ -15,6 +15,12 @@ pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, 
     ui.spacing_mut().item_spacing.y = size::GAP;
     ui.add_space(size::GAP);
     record_ui(status, draft, commands, ui);
+    if matches!(status.engine, EngineState::Reconnecting { .. }) {
+        let wide = vec2(ui.available_width(), size::CONTROL);
+        if ui.add_sized(wide, Button::new(t.retry_now)).clicked() {
+            commands.push(Command::RetryNow);
+        }
+    }
     let mut time = None;
     let (look, text) = match &status.engine {
         EngineState::Previewing | EngineState::Failed { .. } => (WideButton::Start, t.go_live),

@@ -1,6 +1,7 @@
 //! The window's parts. Each is a function `(&Status, &mut Draft, &mut Vec<Command>, &mut Ui)`: it shows the status,
 //! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
 
+mod adapt;
 mod destination;
 mod figures;
 mod live;
@@ -12,6 +13,7 @@ mod sound;
 mod source;
 mod top;
 
+pub use adapt::adapt_ui;
 pub use destination::destination_ui;
 pub use figures::figures_ui;
 pub use live::live_ui;
@@ -73,6 +75,8 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                     destination_ui(status, draft, commands, ui);
                     ui.add_space(size::GAP_LARGE);
                     quality_ui(status, draft, commands, ui);
+                    ui.add_space(size::GAP_LARGE);
+                    adapt_ui(status, draft, commands, ui);
                 });
             });
         });
