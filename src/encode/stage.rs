@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use parking_lot::Mutex;
 
 use super::{
-    BITRATE_BPS, EncodeError, Reconfigured, VideoEncoder, VideoEncoderSettings, VideoFormat,
+    BITRATE_BPS, EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, VideoFormat,
     in_words, open_video,
 };
 use crate::media::Recovery;
@@ -254,6 +254,8 @@ struct Worker {
     last_dts: Option<MediaTime>,
     /// The last picture was left out, for half the frame rate.
     left_out: bool,
+    /// Time of the newest keyframe asked for or made.
+    keyframe_at: Option<MediaTime>,
     packets: Vec<EncodedPacket>,
     meter: Arc<Mutex<Meter>>,
     /// A successor may be at work: nothing is sent or told any more. Held while a packet is sent.
@@ -276,6 +278,7 @@ impl Worker {
             failures: FailureWindow::default(),
             last_dts: None,
             left_out: false,
+            keyframe_at: None,
             packets: Vec::with_capacity(8),
             meter,
             abandoned,
@@ -317,12 +320,31 @@ impl Worker {
     }
 
     fn encode_one(&mut self, frame: &VideoFrame) -> Result<(), EncodeError> {
-        let keyframe = self.config.control.take_keyframe();
+        let mut keyframe = self.config.control.take_keyframe();
+        // the encoder counts pictures: with every other one left out its keyframes would be twice as far apart
+        if self.config.control.half_rate() {
+            let since = self.keyframe_at.map(|at| frame.pts.saturating_since(at));
+            let interval = Duration::from_secs_f32(self.config.settings.keyframe_interval);
+            keyframe |= since.is_some_and(|since| since >= interval);
+        }
+        if keyframe {
+            self.keyframe_at = Some(frame.pts);
+        }
         self.encoder.encode(frame, keyframe, &mut self.packets)
     }
 
-    fn apply_bitrate(&mut self) -> Result<(), EncodeError> {
+    /// What to ask of the encoder. With `zerolatency` x264 spends by the picture, not by the time, so that at half the
+    /// frame rate it would make half of the bits.
+    fn wanted_bitrate(&self) -> Bitrate {
         let wanted = self.config.control.bitrate();
+        if self.config.control.half_rate() && self.config.settings.tune == Tune::LowLatency {
+            return Bitrate::from_bps(wanted.bps().saturating_mul(2));
+        }
+        wanted
+    }
+
+    fn apply_bitrate(&mut self) -> Result<(), EncodeError> {
+        let wanted = self.wanted_bitrate();
         // a control that was never given a bitrate leaves the settings' one
         if wanted == self.bitrate || wanted == Bitrate::default() {
             return Ok(());
@@ -377,6 +399,9 @@ impl Worker {
             if let Some(last) = self.last_dts {
                 packet.dts = packet.dts.max(last);
                 packet.pts = packet.pts.max(packet.dts);
+            }
+            if packet.keyframe {
+                self.keyframe_at = Some(packet.pts);
             }
             self.last_dts = Some(packet.dts);
             self.meter.lock().packet(self.config.clock.now(), &packet);

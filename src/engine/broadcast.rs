@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Sender, bounded};
+use parking_lot::Mutex;
 
 use super::notice::{Notice, NoticeSender};
 use crate::audio::AudioStage;
@@ -67,6 +68,9 @@ pub(super) struct Broadcast {
     ending: Vec<Ending>,
     /// How the stream treats its link.
     tuning: TuningHandle,
+    /// Number of the output whose link binds the encoder; 0 for none. Held while the limit is set, so that a late word
+    /// of a stream that ends binds nobody.
+    limiter: Arc<Mutex<u32>>,
 }
 
 /// An output that says goodbye.
@@ -117,6 +121,7 @@ impl Broadcast {
             recording: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
+            limiter: Arc::default(),
         }
     }
 
@@ -198,10 +203,18 @@ impl Broadcast {
         self.next_id += 1;
         let id = self.next_id;
         let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
+        let limiter = Arc::clone(&self.limiter);
+        if purpose == Purpose::Stream {
+            *limiter.lock() = id;
+        }
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
             OutputEvent::NeedKeyframe => control.request_keyframe(),
             OutputEvent::VideoRate(decision) => {
+                let limiter = limiter.lock();
+                if *limiter != id {
+                    return;
+                }
                 control.set_limit(decision.map(|d| d.bitrate));
                 control.set_half_rate(decision.is_some_and(|d| d.half_rate));
             }
@@ -313,6 +326,8 @@ impl Broadcast {
         if let Some(attached) = self.stream.take() {
             self.end(attached, audio, told);
             // what still records is bound by no link
+            let mut limiter = self.limiter.lock();
+            *limiter = 0;
             self.control.set_limit(None);
             self.control.set_half_rate(false);
         }

@@ -17,6 +17,8 @@ const BUSY_DELAYS_MS: [u64; 2] = [300, 1000];
 /// How long after our own loss a busy name is taken for our own ghost. nginx-rtmp needs up to 90 s (60 s idle, then a
 /// ping unanswered for 30 s).
 const GHOST: Duration = Duration::from_secs(90);
+/// For so long after the loss of a good connection a refusal is taken for a restart.
+const RESTART: Duration = Duration::from_secs(20);
 /// A server that refuses is asked this often.
 const REFUSALS: u32 = 3;
 
@@ -83,12 +85,14 @@ impl Backoff {
                 self.attempt = 0;
             }
         }
-        let ghost = self
-            .lost_at
-            .is_some_and(|at| now.saturating_duration_since(at) <= GHOST);
+        let lost_at = self.lost_at;
+        let lost_within =
+            |span| lost_at.is_some_and(|at| now.saturating_duration_since(at) <= span);
+        let ghost = lost_within(GHOST);
         let refused = match failure {
             Failure::Passing => false,
-            Failure::Refused => true,
+            // servers that restart refuse, with errors of all kinds, what they took a moment ago
+            Failure::Refused => !(self.worked && lost_within(RESTART)),
             Failure::Doubtful => !self.worked,
             Failure::Busy => !ghost,
         };
@@ -99,10 +103,7 @@ impl Backoff {
             }
         }
         self.attempt = self.attempt.saturating_add(1);
-        let fresh = self.worked
-            && self
-                .lost_at
-                .is_some_and(|at| now.saturating_duration_since(at) <= FRESH_LOSS);
+        let fresh = self.worked && lost_within(FRESH_LOSS);
         let (delays, count): (&[u64], _) = match failure {
             Failure::Busy if ghost => (&BUSY_DELAYS_MS, &mut self.busy),
             _ if fresh => (&FRESH_DELAYS_MS, &mut self.failures),

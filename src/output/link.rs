@@ -278,13 +278,6 @@ impl Link {
         self.handed + self.pending() as u64
     }
 
-    /// Place of the byte that the server means by an RTMP acknowledgement of `total`: it counts from behind the
-    /// handshake.
-    pub(super) const fn place_of_ack(&self, total: u64) -> u64 {
-        let handshake = self.appended().saturating_sub(self.session.sent_bytes());
-        total + handshake
-    }
-
     /// Keeps the kernel from taking more than `bytes` beyond what is on the way.
     pub(super) fn limit_kernel_backlog(&self, bytes: u32) {
         connect::limit_kernel_backlog(self.transport.socket(), bytes);

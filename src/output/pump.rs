@@ -75,6 +75,7 @@ impl<'a> Pump<'a> {
                 continue;
             }
             tokio::select! {
+                biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
                 ready = self.link.ready() => {
                     ready.map_err(OutputError::Lost)?;
@@ -97,9 +98,9 @@ impl<'a> Pump<'a> {
         let look = self
             .watch
             .look(now, &self.link, &queue, &tuning, self.controller);
-        self.shared
-            .queue
-            .set_flow(QueueLimits::stream(tuning.max_delay), look.flow);
+        // the way itself cannot be shortened by leaving pictures out
+        let limits = QueueLimits::stream(tuning.max_delay + look.rtt);
+        self.shared.queue.set_flow(limits, look.flow);
         self.shared.looked(&look);
         let untaken = if self.link.pending() > 0 {
             self.link.progress()
@@ -167,7 +168,6 @@ impl<'a> Pump<'a> {
         for event in self.link.take_events() {
             match event {
                 SessionEvent::Acked(total) => {
-                    self.watch.acknowledged(self.link.place_of_ack(total));
                     self.shared.acknowledged(total);
                 }
                 SessionEvent::Rejected {

@@ -139,6 +139,7 @@ impl Shared {
                         Ok(()) => return pump.finish().await,
                         Err(error) => {
                             ghost = Some(pump.into_ghost());
+                            self.forget_link();
                             error
                         }
                     }
@@ -213,6 +214,16 @@ impl Shared {
         if look.returned {
             (self.listener)(OutputEvent::Returned);
         }
+    }
+
+    /// What the last connection showed says nothing while there is none, and binds nobody (a recording goes on).
+    fn forget_link(&self) {
+        {
+            let mut figures = self.figures.lock();
+            figures.decision = None;
+            figures.rtt = Duration::ZERO;
+        }
+        (self.listener)(OutputEvent::VideoRate(None));
     }
 
     fn fail(&self, error: OutputError) {

@@ -123,6 +123,9 @@ pub struct SendQueue {
     packets: VecDeque<EncodedPacket>,
     bytes: usize,
     newest: MediaTime,
+    /// Time of the newest picture: with look-ahead pictures come later than the sound of their time, which no link is
+    /// to blame for.
+    newest_video: MediaTime,
     flow: Flow,
     newest_keyframe: MediaTime,
     /// Bytes of pictures pushed since the queue was made.
@@ -143,6 +146,7 @@ impl SendQueue {
             packets: VecDeque::new(),
             bytes: 0,
             newest: MediaTime::ZERO,
+            newest_video: MediaTime::ZERO,
             flow: Flow::NOTHING,
             newest_keyframe: MediaTime::ZERO,
             video_bytes: 0,
@@ -208,6 +212,9 @@ impl SendQueue {
             Intake::Gate | Intake::Open => {}
         }
         self.newest = self.newest.max(packet.dts);
+        if packet.track == Track::Video {
+            self.newest_video = self.newest_video.max(packet.dts);
+        }
         if packet.track == Track::Video && packet.keyframe {
             self.take_keyframe(packet);
         } else if packet.track == Track::Video && self.waiting {
@@ -277,7 +284,7 @@ impl SendQueue {
         }
         let is_key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;
         let key = self.packets.iter().position(|p| {
-            let late = self.newest.saturating_since(p.dts) + self.flow.behind;
+            let late = self.newest_video.saturating_since(p.dts) + self.flow.behind;
             is_key(p) && late <= self.limits.fresh_under
         });
         // with that much before it, no queued picture is fresh on arrival
@@ -340,12 +347,12 @@ impl SendQueue {
             .map_or(Duration::ZERO, |p| self.newest.saturating_since(p.dts))
     }
 
-    /// How late the oldest wanted packet is: from its time to the newest packet, and what lies behind the queue. Zero
+    /// How late the oldest wanted picture is: from its time to the newest picture, and what lies behind the queue. Zero
     /// when there is none.
     fn lateness(&self, wanted: impl Fn(&EncodedPacket) -> bool) -> Duration {
         let oldest = self.packets.iter().find(|p| wanted(p));
         oldest.map_or(Duration::ZERO, |p| {
-            self.newest.saturating_since(p.dts) + self.flow.behind
+            self.newest_video.saturating_since(p.dts) + self.flow.behind
         })
     }
 
@@ -493,9 +500,15 @@ impl SharedQueue {
     /// What it holds now.
     pub fn level(&self) -> QueueLevel {
         let queue = self.queue.lock();
+        // sound that waits for the first keyframe waits for no link
+        let gated = queue.intake == Intake::Gate;
         QueueLevel {
-            queued: queue.queued(),
-            bytes: queue.bytes(),
+            queued: if gated {
+                Duration::ZERO
+            } else {
+                queue.queued()
+            },
+            bytes: if gated { 0 } else { queue.bytes() },
             video_bytes: queue.video_bytes,
             keyframe_age: queue.newest.saturating_since(queue.newest_keyframe),
             counters: queue.counters(),

@@ -27,8 +27,6 @@ pub(super) struct Watch {
     began: Instant,
     next: Instant,
     ledger: Ledger,
-    /// Bytes the server has acknowledged by RTMP, in places of the connection.
-    acknowledged: Option<u64>,
     delivered: u64,
     /// With what has arrived behind gaps.
     arrived: u64,
@@ -63,7 +61,6 @@ impl Watch {
             began: now,
             next: now,
             ledger: Ledger::default(),
-            acknowledged: None,
             delivered: 0,
             arrived: 0,
             progress: now,
@@ -87,11 +84,6 @@ impl Watch {
     /// A tag of `ms` was handed to the link.
     pub(super) fn sent(&mut self, link: &Link, ms: u32) {
         self.ledger.sent(link.appended(), ms);
-    }
-
-    /// The server has `place` bytes of the connection.
-    pub(super) const fn acknowledged(&mut self, place: u64) {
-        self.acknowledged = Some(place);
     }
 
     /// Looks at the link.
@@ -145,11 +137,9 @@ impl Watch {
     fn measure(&mut self, now: Instant, link: &Link, queue: &QueueLevel) -> LinkSample {
         let kernel = probe::look(link.socket());
         let handed = link.handed();
-        let confirmed = match (kernel, self.acknowledged) {
-            (Some(k), _) => handed.saturating_sub(k.unconfirmed),
-            (None, Some(place)) => place,
-            (None, None) => handed, // nobody tells: what the system took
-        };
+        // Where the system does not tell, what it took counts: the server's acknowledgements come by the byte, seconds
+        // apart at low rates, and their absence says nothing.
+        let confirmed = kernel.map_or(handed, |k| handed.saturating_sub(k.unconfirmed));
         let arrived = confirmed + kernel.map_or(0, |k| k.beyond_gaps);
         if arrived > self.arrived || confirmed == link.appended() {
             self.progress = now;

@@ -44,6 +44,10 @@ const FORGET: Duration = Duration::from_secs(600);
 /// A quiet scene may be asked for this much more than it makes, so that movement does not start from nothing.
 const QUIET_MORE: f64 = 1e6;
 const QUIET_TIMES: f64 = 1.7;
+/// A backlog of ours shrinks when this share of what the link carried is sent ...
+const STARVED: f64 = 0.6;
+/// ... for this long.
+const STARVED_FOR: Duration = Duration::from_secs(2);
 /// Changes smaller than this share are not passed on.
 const GRAIN: f64 = 0.02;
 
@@ -127,6 +131,8 @@ pub struct BitrateController {
     phase: Phase,
     reason: Reason,
     failed: Option<Failed>,
+    /// Since when so little is sent that a backlog would have to shrink.
+    starved_since: Option<Duration>,
     history: History,
     next_step: Duration,
     /// No further step down before this.
@@ -145,6 +151,7 @@ impl BitrateController {
             phase: Phase::Clear,
             reason: Reason::Start,
             failed: None,
+            starved_since: None,
             history: History::default(),
             next_step: Duration::ZERO,
             settled_at: Duration::ZERO,
@@ -166,6 +173,7 @@ impl BitrateController {
         self.reason = Reason::Start;
         self.history = History::default();
         self.failed = None;
+        self.starved_since = None;
         (self.next_step, self.settled_at) = (Duration::ZERO, Duration::ZERO);
         self.frames = FrameRateChoice::default();
     }
@@ -294,8 +302,19 @@ impl BitrateController {
                 self.rate = law.share * capacity - audio;
             }
             self.phase = Phase::Clear;
+            self.starved_since = None;
             self.settled_at = now + RESPONSE;
             self.history.forget_bursts();
+            self.reason = Reason::Holding;
+            return;
+        }
+        if self.is_not_ours(now, audio) {
+            tracing::debug!(delay, "the delay does not come from us");
+            self.history.adopt_standing();
+            self.rate = self.failed.map_or(self.rate, |f| STARVED * f.level - audio);
+            self.phase = Phase::Clear;
+            self.starved_since = None;
+            self.settled_at = now + RESPONSE;
             self.reason = Reason::Holding;
             return;
         }
@@ -306,6 +325,19 @@ impl BitrateController {
                 follow_at: now + FOLLOW,
             };
         }
+    }
+
+    /// Much less is sent than the link carried, for long, and the delay stays as it is: what stands there is not our
+    /// backlog (somebody else's traffic fills the buffer, or the way has become longer), and sending less helps nobody.
+    fn is_not_ours(&mut self, now: Duration, audio: f64) -> bool {
+        if !(self.failed).is_some_and(|f| self.rate + audio < STARVED * f.level) {
+            self.starved_since = None;
+            return false;
+        }
+        let since = *self.starved_since.get_or_insert(now);
+        let then = self.history.delay_before(STARVED_FOR);
+        now.saturating_sub(since) >= STARVED_FOR
+            && then.is_some_and(|then| (self.history.delay() - then).abs() < 0.1 * then)
     }
 
     const fn congestion(&self) -> Reason {

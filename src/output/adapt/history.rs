@@ -46,6 +46,8 @@ pub(super) struct History {
     capacity: Option<f64>,
     /// Smallest media time seen, where the system tells no round trip; creeps up, as paths change.
     least_media: Option<f64>,
+    /// Seconds that something else keeps standing on this path: other people's traffic, or a longer way than once.
+    others: f64,
     /// Second of the clock, best burst in it (bit/s).
     bursts: VecDeque<(u64, f64)>,
 }
@@ -62,7 +64,9 @@ impl History {
         }
         let elapsed = last.map_or(0.0, |p| s.now.saturating_sub(p.at).as_secs_f64());
         let base = self.base(s, elapsed);
-        let mut delay = (s.media.as_secs_f64() - base - SLACK).max(0.0);
+        let over = (s.media.as_secs_f64() - base - SLACK).max(0.0);
+        self.others = self.others.min(over);
+        let mut delay = over - self.others;
         // with nothing much on its way a delay is a lost segment's, and what arrives is what was sent
         let much = self
             .capacity
@@ -201,6 +205,16 @@ impl History {
             .rev()
             .take_while(|p| last.at.saturating_sub(p.at) <= span);
         recent.map(|p| p.delay).reduce(f64::min)
+    }
+
+    /// Takes the standing delay for the path's own from now on, until it is seen to be shorter.
+    pub(super) fn adopt_standing(&mut self) {
+        let standing = self.standing(Duration::from_secs(1)).unwrap_or(0.0);
+        self.others += standing;
+        for p in &mut self.points {
+            p.delay = (p.delay - standing).max(0.0);
+        }
+        self.full_since = None;
     }
 
     /// What the link carried when it was last full, bit/s.
