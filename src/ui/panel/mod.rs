@@ -1,6 +1,7 @@
 //! The window's parts. Each is a function `(&Status, &mut Draft, &mut Vec<Command>, &mut Ui)`: it shows the status,
 //! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
 
+mod camera;
 mod destination;
 mod figures;
 mod live;
