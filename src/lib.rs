@@ -1,4 +1,4 @@
-//! Kaibo (开播, "go on air"): broadcast a screen, a file or a test pattern, filtered on the GPU, over RTMP; with a window
+//! Kaibo (开播, "go on air"): broadcast a camera, a screen, a file or a test pattern, filtered on the GPU, over RTMP; with a window
 //! and without. This page is the architecture; each module's page has its own part.
 //!
 //! # Data flow
@@ -34,7 +34,7 @@
 //!                      render -> gpu -> media     output, serve -> rtmp -> flv -> media
 //! ```
 //!
-//! A test (`tests/layering.rs`) holds the table. FFmpeg's types stay in [`encode`] and [`capture::media_file`], sockets
+//! A test (`tests/layering.rs`) holds the table. FFmpeg's types stay in [`encode`], [`capture::media_file`] and the JPEG decoder of [`capture::camera`], sockets
 //! in [`output`] and [`serve`], egui in `ui`.
 //!
 //! # Time

@@ -60,6 +60,14 @@ impl SourceSpec {
         }
     }
 
+    /// The same device, screen or file, in whatever mode: what a person calls the same source.
+    pub fn is_same_device(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Camera(a), Self::Camera(b)) => a.device == b.device,
+            (a, b) => a == b,
+        }
+    }
+
     /// One opened source can serve both: they are equal but for what [`VideoSource::adjust`] changes.
     pub fn is_same_stream(&self, other: &Self) -> bool {
         match (self, other) {

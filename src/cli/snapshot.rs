@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Exit, chain, fail, say};
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
-use crate::capture::{SourceContext, SourceError, SourceSpec, open_video};
+use crate::capture::{self, SourceContext, SourceError, SourceSpec, open_video};
 use crate::gpu::context::{AdapterChoice, GpuContext};
 use crate::media::SourceId;
 use crate::media::slot::LatestSlot;
@@ -72,6 +72,7 @@ fn source_spec(source: &str) -> SourceSpec {
     match source {
         "test" => SourceSpec::Test {},
         "screen" => SourceSpec::Screen(ScreenSettings::default()),
+        camera if camera == "camera" || camera.starts_with("camera:") => capture::spec_of(camera),
         path => SourceSpec::File(MediaFileSettings {
             path: path.into(),
             looped: false,

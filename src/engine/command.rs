@@ -32,6 +32,15 @@ pub enum Command {
         /// Silent.
         muted: bool,
     },
+    /// Set a control of a camera now, in all layers that show it; the settings follow.
+    SetCameraControl {
+        /// The camera's stable id; the first camera when absent, as in its settings.
+        camera: Option<String>,
+        /// The control's name.
+        control: String,
+        /// What it is set to; its default when absent.
+        value: Option<i64>,
+    },
     /// Make the next picture a keyframe.
     RequestKeyframe,
     /// Save the composed picture as PNG.

@@ -181,6 +181,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Sets a control of a camera (back to its default when `value` is absent) in all layers that show it.
+    pub fn set_camera_control(&mut self, camera: Option<&str>, control: &str, value: Option<i64>) {
+        for layer in &mut self.scene.layers {
+            let SourceSpec::Camera(settings) = &mut layer.source else {
+                continue;
+            };
+            if settings.device.as_deref() != camera {
+                continue;
+            }
+            match value {
+                Some(value) => settings.controls.insert(control.to_owned(), value),
+                None => settings.controls.remove(control),
+            };
+        }
+    }
+}
+
 fn check_address(url: &str) -> Option<FieldError> {
     let reason = match (split_address(url), RtmpUrl::parse(url, Some(&StreamKey::new("key")))) {
         (Err(e), _) | (_, Err(e)) => e.to_string(),

@@ -8,6 +8,8 @@ use super::history::History;
 use super::messages::{Message, MessageLog, Subject};
 use super::preview::Picture;
 use super::text::{Language, Text};
+use crate::capture::camera::CameraSettings;
+use crate::capture::camera::mode::CameraMode;
 use crate::capture::{AudioSpec, SourceSpec, file_spec};
 use crate::engine::command::Command;
 use crate::engine::event::Severity;
@@ -16,7 +18,7 @@ use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
-use crate::render::scene::Layer;
+use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
 
@@ -110,6 +112,67 @@ impl Draft {
             None => self.settings.scene.layers.push(Layer::new(source)),
         }
         self.apply(commands);
+    }
+
+    /// The camera in the lowest layer.
+    pub fn camera(&self) -> Option<&CameraSettings> {
+        match self.source() {
+            Some(SourceSpec::Camera(camera)) => Some(camera),
+            _ => None,
+        }
+    }
+
+    /// The camera in the corner of the picture: that of the first layer above the lowest that is one.
+    pub fn corner(&self) -> Option<&SourceSpec> {
+        let layers = self.settings.scene.layers.iter().skip(1);
+        layers.map(|l| &l.source).find(|s| is_camera(s))
+    }
+
+    /// Puts another camera in the corner, or none.
+    pub fn choose_corner(&mut self, camera: Option<SourceSpec>, commands: &mut Vec<Command>) {
+        let layers = &mut self.settings.scene.layers;
+        let corner = layers.iter().skip(1).position(|l| is_camera(&l.source));
+        match (corner.map(|n| n + 1), camera) {
+            (Some(at), Some(camera)) => layers[at].source = camera,
+            (Some(at), None) => {
+                layers.remove(at);
+            }
+            (None, Some(camera)) => {
+                let mut layer = Layer::new(camera);
+                layer.placement = CORNER;
+                layers.insert(layers.len().min(1), layer);
+            }
+            (None, None) => {}
+        }
+        self.apply(commands);
+    }
+
+    /// Asks the camera in the lowest layer for something else; `None` leaves it to Kaibo.
+    pub fn choose_camera_mode(&mut self, mode: Option<CameraMode>, commands: &mut Vec<Command>) {
+        let layer = self.settings.scene.layers.first_mut();
+        if let Some(SourceSpec::Camera(camera)) = layer.map(|l| &mut l.source) {
+            camera.mode = mode;
+            self.apply(commands);
+        }
+    }
+
+    /// Sets a control of the camera in the lowest layer; `None` is its default.
+    pub fn set_camera_control(
+        &mut self,
+        control: &str,
+        value: Option<i64>,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(camera) = self.camera().map(|c| c.device.clone()) else {
+            return;
+        };
+        self.settings
+            .set_camera_control(camera.as_deref(), control, value);
+        commands.push(Command::SetCameraControl {
+            camera,
+            control: control.to_owned(),
+            value,
+        });
     }
 
     /// Plays a media file in the lowest layer. A path that leads nowhere changes nothing: the picture that is on air
@@ -247,6 +310,26 @@ impl Draft {
             count: 1,
         });
     }
+}
+
+/// Lower right, a quarter of the picture each way.
+const CORNER: Placement = Placement {
+    x: 0.73,
+    y: 0.72,
+    width: 0.25,
+    height: 0.25,
+    rotation: 0.0,
+    crop: Crop {
+        left: 0.0,
+        top: 0.0,
+        right: 0.0,
+        bottom: 0.0,
+    },
+    fit: Fit::Cover,
+};
+
+const fn is_camera(source: &SourceSpec) -> bool {
+    matches!(source, SourceSpec::Camera(_))
 }
 
 /// A recording is being written.

@@ -101,10 +101,22 @@ fn halve(from: &Plane, width: usize, rows: usize, to: &mut [u8]) {
     for (n, out) in to.chunks_exact_mut(width).enumerate() {
         let row = |k: usize| &from.data[k * from.stride..k * from.stride + width];
         let (upper, lower) = (row(2 * n), row((2 * n + 1).min(rows - 1)));
-        for ((out, a), b) in out.iter_mut().zip(upper).zip(lower) {
-            *out = (u16::from(*a) + u16::from(*b)).div_ceil(2) as u8;
+        let (eights, rest) = out.as_chunks_mut::<8>();
+        let (upper_eights, upper_rest) = upper.as_chunks::<8>();
+        let (lower_eights, lower_rest) = lower.as_chunks::<8>();
+        for ((out, a), b) in eights.iter_mut().zip(upper_eights).zip(lower_eights) {
+            *out = mean(u64::from_le_bytes(*a), u64::from_le_bytes(*b)).to_le_bytes();
+        }
+        for ((out, a), b) in rest.iter_mut().zip(upper_rest).zip(lower_rest) {
+            *out = u16::midpoint(u16::from(*a) + 1, u16::from(*b)) as u8;
         }
     }
+}
+
+/// The mean of eight bytes each, rounded up: what both have, less half of where they differ. Eight at once, as builds
+/// without optimisation make no vector code of bytes (11 ms a picture instead of under 1).
+const fn mean(a: u64, b: u64) -> u64 {
+    (a | b) - (((a ^ b) >> 1) & 0x7f7f_7f7f_7f7f_7f7f)
 }
 
 #[cfg(test)]
@@ -112,6 +124,7 @@ mod tests {
     use proptest::prelude::{any, prop, prop_assert, proptest};
 
     use super::*;
+    use crate::media::video::{ColorMatrix, ColorRange};
 
     #[test]
     fn chroma_rows_are_the_mean_of_two() {
@@ -125,12 +138,100 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn means_are_those_of_the_bytes(a in any::<[u8; 8]>(), b in any::<[u8; 8]>()) {
+            let got = mean(u64::from_le_bytes(a), u64::from_le_bytes(b)).to_le_bytes();
+            for ((a, b), got) in a.into_iter().zip(b).zip(got) {
+                prop_assert!(u16::from(got) == (u16::from(a) + u16::from(b)).div_ceil(2));
+            }
+        }
+
         /// Bytes from a device are hostile.
         #[test]
         fn no_bytes_make_a_picture_out_of_nothing(mut data in prop::collection::vec(any::<u8>(), 0..2000)) {
             let mut decoder = MjpegDecoder::new().unwrap();
             data.splice(0..0, [0xff, 0xd8]);
             prop_assert!(decoder.decode(&JpegBytes::copy(&data)).is_none());
+        }
+    }
+
+    /// A JPEG picture with ramps: luma from left to right, Cb from top to bottom, Cr flat.
+    fn jpeg(format: Pixel, width: u32, height: u32) -> Vec<u8> {
+        ffmpeg::init().unwrap();
+        let codec = ffmpeg::encoder::find(codec::Id::MJPEG).unwrap();
+        let context = codec::Context::new_with_codec(codec);
+        let mut encoder = context.encoder().video().unwrap();
+        encoder.set_width(width);
+        encoder.set_height(height);
+        encoder.set_format(format);
+        encoder.set_time_base((1, 30));
+        encoder.set_qmin(2);
+        encoder.set_qmax(2);
+        let mut encoder = encoder.open_as(codec).unwrap();
+        let mut picture = frame::Video::new(format, width, height);
+        for index in 0..3 {
+            let (stride, columns) = (picture.stride(index), picture.plane_width(index) as usize);
+            let rows = picture.plane_height(index) as usize;
+            for (y, row) in picture
+                .data_mut(index)
+                .chunks_mut(stride)
+                .take(rows)
+                .enumerate()
+            {
+                for (x, v) in row[..columns].iter_mut().enumerate() {
+                    *v = ramp(index, x as f64 / columns as f64, y as f64 / rows as f64);
+                }
+            }
+        }
+        picture.set_pts(Some(0));
+        encoder.send_frame(&picture).unwrap();
+        encoder.send_eof().unwrap();
+        let mut packet = ffmpeg::Packet::empty();
+        encoder.receive_packet(&mut packet).unwrap();
+        packet.data().unwrap().to_vec()
+    }
+
+    fn ramp(plane: usize, x: f64, y: f64) -> u8 {
+        match plane {
+            0 => (30.0 + 180.0 * x) as u8,
+            1 => (60.0 + 120.0 * y) as u8,
+            _ => 150,
+        }
+    }
+
+    #[test]
+    fn pictures_of_cameras_come_out_as_planes_and_broken_ones_do_not() {
+        let mut decoder = MjpegDecoder::new().unwrap();
+        for format in [Pixel::YUVJ422P, Pixel::YUVJ420P] {
+            let data = jpeg(format, 160, 96);
+            let cut = JpegBytes::copy(&data[..data.len() / 2]);
+            assert!(decoder.decode(&cut).is_none(), "half a {format:?} picture");
+            // cameras pad their buffers
+            let padded = JpegBytes::copy(&[data, vec![0; 100]].concat());
+            let picture = decoder.decode(&padded).unwrap();
+            assert_eq!(picture.resolution, Resolution::new(160, 96));
+            assert_eq!(picture.color.range, ColorRange::Full);
+            assert_eq!(picture.color.matrix, ColorMatrix::Bt601);
+            let FrameData::I420 { y, u, v } = &picture.data else {
+                panic!("not planes")
+            };
+            for (index, (plane, width, height)) in [(y, 160, 96), (u, 80, 48), (v, 80, 48)]
+                .into_iter()
+                .enumerate()
+            {
+                for row in 0..height {
+                    for column in 0..width {
+                        let got = plane.data[row * plane.stride + column];
+                        let at = |n: usize, of: usize| n as f64 / of as f64;
+                        let wanted = ramp(index, at(column, width), at(row, height));
+                        let off = got.abs_diff(wanted);
+                        assert!(
+                            off <= 6,
+                            "{format:?} plane {index} at {column},{row}: {got} for {wanted}"
+                        );
+                    }
+                }
+            }
         }
     }
 }

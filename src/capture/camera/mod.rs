@@ -113,3 +113,44 @@ pub fn list() -> Vec<CameraInfo> {
     #[cfg(not(feature = "camera"))]
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_kept_and_what_is_left_out_has_its_default() {
+        let settings = CameraSettings {
+            device: Some("usb-046d_C920-video-index0".to_owned()),
+            name: Some("HD Pro Webcam C920".to_owned()),
+            mode: Some("mjpeg:1280x720@29.97".parse().unwrap()),
+            controls: [("brightness".to_owned(), 140)].into(),
+        };
+        let text = toml::to_string(&settings).unwrap();
+        assert_eq!(
+            toml::from_str::<CameraSettings>(&text).unwrap(),
+            settings,
+            "{text}"
+        );
+        let first: CameraSettings = toml::from_str("").unwrap();
+        assert_eq!(first, CameraSettings::default());
+        assert_eq!(
+            (first.called(), settings.called()),
+            ("camera".to_owned(), "camera HD Pro Webcam C920".to_owned())
+        );
+    }
+
+    #[test]
+    fn controls_need_no_new_opening_and_another_mode_does() {
+        let settings = CameraSettings::default();
+        let mut brighter = settings.clone();
+        brighter.controls.insert("brightness".to_owned(), 200);
+        assert!(settings.is_same_stream(&brighter) && settings != brighter);
+        let mode = Some("nv12:640x480@30".parse().unwrap());
+        let other = CameraSettings {
+            mode,
+            ..settings.clone()
+        };
+        assert!(!settings.is_same_stream(&other));
+    }
+}

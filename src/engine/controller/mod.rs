@@ -181,6 +181,15 @@ impl Controller {
                 (settings.audio.gain_db, settings.audio.muted) = (gain_db, muted);
                 self.apply(settings);
             }
+            Command::SetCameraControl {
+                camera,
+                control,
+                value,
+            } => {
+                let mut settings = self.settings.clone();
+                settings.set_camera_control(camera.as_deref(), &control, value);
+                self.apply(settings);
+            }
             Command::RequestKeyframe => self.broadcast.control().request_keyframe(),
             Command::Screenshot(path) => self.screenshot(path),
             Command::RescanDevices => self.rescan(),

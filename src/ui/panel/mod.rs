@@ -2,6 +2,7 @@
 //! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
 
 mod adapt;
+mod camera;
 mod destination;
 mod figures;
 mod live;

@@ -8,6 +8,7 @@ use crate::capture::SourceSpec;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
+use crate::ui::panel::camera::{camera_ui, corner_ui};
 use crate::ui::theme::{color, size};
 use crate::ui::widgets::{
     Icon, choice_row, colored_hint_ui, hint_ui, label_ui, section_with_action_ui,
@@ -32,13 +33,20 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                     device.name.as_str()
                 }
             };
-            let chosen = draft.source() == Some(&device.spec);
+            let chosen = draft
+                .source()
+                .is_some_and(|s| s.is_same_device(&device.spec));
             if row_ui(status, draft, &device.spec, name, chosen, ui) && !chosen {
                 choice = Some(device.spec.clone());
             }
         }
         // What is shown but not listed: a file, or a device that went away.
-        let listed = |spec: &SourceSpec| status.video_devices.iter().any(|d| d.spec == *spec);
+        let listed = |spec: &SourceSpec| {
+            status
+                .video_devices
+                .iter()
+                .any(|d| d.spec.is_same_device(spec))
+        };
         if let Some(spec) = draft.source().filter(|s| !listed(s)).cloned() {
             let name = match &spec {
                 SourceSpec::File(file) => {
@@ -55,7 +63,9 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         }
     });
     ui.add_space(size::GAP_SMALL);
+    camera_ui(status, draft, commands, ui);
     file_ui(draft, commands, ui);
+    corner_ui(status, draft, commands, ui);
 }
 
 fn row_ui(
@@ -67,7 +77,8 @@ fn row_ui(
     ui: &mut Ui,
 ) -> bool {
     let t = draft.text();
-    let detail = chosen.then(|| match status.sources.first() {
+    let called = spec.name();
+    let detail = chosen.then(|| match status.sources.iter().find(|s| s.name == called) {
         Some(source) if source.stats.up => (source.stats.description.as_str(), color::GOOD),
         _ => (t.source_waiting, color::WARN),
     });

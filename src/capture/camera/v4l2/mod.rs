@@ -28,7 +28,7 @@ use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorMatrix, ColorRange, ColorSpec, FrameData, Resolution, VideoFrame};
 use controls::Controls;
 use ioctl::{PixelLayout, errno};
-use nodes::Node;
+use nodes::{Missing, Node};
 use stream::MmapStream;
 
 struct V4l2Camera {
@@ -80,9 +80,12 @@ pub(super) fn open(
         .device
         .as_deref()
         .map_or_else(|| "a camera".to_owned(), |id| format!("camera {id}"));
-    let Node { name, device, .. } =
-        nodes::find(settings.device.as_deref()).ok_or(SourceError::NotFound { what: called })?;
-    let name = format!("camera {name}");
+    let found = nodes::find(settings.device.as_deref()).map_err(|missing| match missing {
+        Missing::Absent => SourceError::NotFound { what: called },
+        Missing::Forbidden => SourceError::Denied { what: called },
+    });
+    let Node { name, device, .. } = found?;
+    let name = format!("camera {}", settings.name.as_ref().unwrap_or(&name));
     let device = device.map_err(|e| failed(&name, e))?;
     let mode = wanted_mode(settings, cx, &device, &name)?;
     let layout = negotiate(&device, mode).map_err(|e| failed(&name, e))?;

@@ -59,13 +59,32 @@ pub(super) fn nodes() -> Vec<Node> {
     nodes
 }
 
+/// Why no camera was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is not plugged in.
+    Absent,
+    /// There is one that may not be opened, so nobody knows what it is called.
+    Forbidden,
+}
+
 /// The camera that `wanted` means; the first one when nothing is said.
-pub(super) fn find(wanted: Option<&str>) -> Option<Node> {
-    let mut nodes = nodes().into_iter();
-    match wanted {
+pub(super) fn find(wanted: Option<&str>) -> Result<Node, Missing> {
+    let nodes = nodes();
+    let forbidden = nodes.iter().any(|n| {
+        let error = n.device.as_ref().err();
+        error.is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+    });
+    let mut nodes = nodes.into_iter();
+    let found = match wanted {
         Some(wanted) => nodes.find(|n| n.is(wanted)),
         None => nodes.next(),
-    }
+    };
+    found.ok_or(if forbidden {
+        Missing::Forbidden
+    } else {
+        Missing::Absent
+    })
 }
 
 /// Numbers of the device nodes, as nokhwa lists them.
