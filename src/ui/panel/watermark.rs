@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Button, Key, Margin, Slider, TextEdit, Ui};
+use eframe::egui::{Atoms, Button, Key, Margin, Slider, TextEdit, Ui};
 
 use crate::engine::command::Command;
 use crate::engine::status::Status;
@@ -81,7 +81,9 @@ fn list_ui(draft: &mut Draft, t: &'static Text, ui: &mut Ui) {
             &[&(i + 1).to_string(), &name(watermark, t)],
         );
         let chosen = i == draft.watermark.chosen;
-        let row = Button::selectable(chosen, "").left_text(text).truncate();
+        let row = Button::selectable(chosen, Atoms::default())
+            .left_text(text)
+            .truncate();
         if ui.add_sized([ui.available_width(), 24.0], row).clicked() {
             choice = Some(i);
         }
