@@ -12,7 +12,7 @@
 //!      v      v      v                   [audio]  resample -> align by time stamp -> gain -> mix -> meter
 //!   [render] one tick per frame                |  1024-sample blocks by the clock, silence where nothing is
 //!    upload -> layers + filters                v
-//!    -> preview texture                     AAC encoder
+//!    -> watermarks -> preview texture       AAC encoder
 //!    -> NV12 -> readback ring                  |
 //!        |  VideoFrame (NV12)                  |
 //!        v                                     |
@@ -53,6 +53,7 @@
 //! | `render` | compose, read back, hand to the encoder | absolute deadline per frame |
 //! | `audio` | mix, meter, AAC | clock, per block |
 //! | `venc` | H.264 | channel |
+//! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `rec` | recording | queue |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
 //!
@@ -65,6 +66,7 @@
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
+//! | wakes of the overlay thread | 1 | it looks anyway | |
 //! | commands to engine | 256 | the caller is told | |
 //! | notices to engine | 256 | dropped | `notices_lost` |
 //! | events to the reader | 512 | the oldest is lost, a marker says how many | `events_lost` |

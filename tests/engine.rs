@@ -18,6 +18,8 @@ use kaibo::gpu::context::{AdapterChoice, GpuContext};
 use kaibo::media::packet::Bitrate;
 use kaibo::media::time::FrameRate;
 use kaibo::media::video::Resolution;
+use kaibo::render::overlay::Watermark;
+use kaibo::render::overlay::spec::{Anchor, Content, ImageSettings};
 use kaibo::render::preview::{PreviewSink, PreviewTexture};
 use kaibo::rtmp::url::StreamKey;
 use kaibo::settings::Settings;
@@ -200,6 +202,84 @@ fn a_recording_goes_on_through_changes_of_bitrate_and_size() {
     assert!(times.is_sorted(), "{times:?}");
     probe::decode(file.to_str().unwrap());
     show.end();
+}
+
+/// The middle pixel of each picture of a recording of 320x180, as ffmpeg decodes it.
+fn middles(file: &std::path::Path) -> Vec<[u8; 3]> {
+    let decoded = std::process::Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(file)
+        .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .unwrap();
+    let middle = (90 * 320 + 160) * 3;
+    let pixel = |picture: &[u8]| [picture[middle], picture[middle + 1], picture[middle + 2]];
+    decoded
+        .stdout
+        .chunks_exact(320 * 180 * 3)
+        .map(pixel)
+        .collect()
+}
+
+#[test]
+fn watermarks_come_and_go_on_the_stream_and_a_bad_one_ends_nothing() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (file, logo) = (dir.path().join("show.flv"), dir.path().join("logo.png"));
+    let magenta = image::Rgba([255, 0, 255, 255]);
+    image::RgbaImage::from_pixel(60, 60, magenta)
+        .save(&logo)
+        .unwrap();
+    let Some(mut show) = Show::start(settings()) else {
+        return;
+    };
+    let frames = |show: &Show, more: u64| {
+        let encoded = |s: &Status| s.encoder.as_ref().map_or(0, |e| e.frames);
+        let goal = encoded(&show.engine.handle().status()) + more;
+        show.wait_status("pictures", |s| encoded(s) >= goal);
+    };
+    let with = |path: &std::path::Path| {
+        let mut settings = settings();
+        settings.scene.watermarks = vec![Watermark {
+            anchor: Anchor::Center,
+            content: Content::Image(ImageSettings {
+                path: path.to_owned(),
+                size: 40.0,
+            }),
+            ..Watermark::default()
+        }];
+        Command::ApplySettings(Box::new(settings))
+    };
+    show.send(Command::StartRecording(file.clone()));
+    frames(&show, 10);
+    show.send(with(&logo));
+    frames(&show, 30);
+    show.send(with(&dir.path().join("gone.png")));
+    let problem = show.wait_event("the notice", |e| {
+        *e == EventKind::WatermarkProblem { index: 0 }
+    });
+    assert!(problem.message.contains("gone.png"), "{}", problem.message);
+    frames(&show, 10);
+    show.send(Command::ApplySettings(Box::new(settings())));
+    frames(&show, 20);
+    show.send(Command::StopRecording);
+    show.wait_event("the end of the recording", |e| {
+        *e == EventKind::RecordingStopped
+    });
+    show.end();
+    let middles = middles(&file);
+    let marked = |[r, g, b]: [u8; 3]| r > 200 && g < 60 && b > 200;
+    let count = middles.iter().filter(|m| marked(**m)).count();
+    assert!(!marked(middles[0]) && !marked(*middles.last().unwrap()));
+    assert!(
+        count >= 10,
+        "{count} of {} pictures are marked",
+        middles.len()
+    );
+    let headers = flv::read(&file).unwrap().order.matches('V').count();
+    assert_eq!(headers, 1, "nothing was opened again");
 }
 
 #[test]

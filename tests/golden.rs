@@ -2,8 +2,12 @@
 //! against each other.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "golden/overlays.rs"]
+mod overlays;
 #[path = "golden/reference.rs"]
 mod reference;
+#[path = "golden/scaling.rs"]
+mod scaling;
 #[path = "golden/scenes.rs"]
 mod scenes;
 #[path = "golden/snapshot.rs"]

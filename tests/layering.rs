@@ -67,6 +67,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rubato", &["audio"]),
     ("x11rb", &["capture/screen"]),
     ("wgpu", &["gpu", "render", "ui"]),
+    ("fontdb", &["render/overlay/text"]),
+    ("harfrust", &["render/overlay/text"]),
+    ("skrifa", &["render/overlay/text"]),
+    ("jiff", &["render/overlay"]),
     ("rml_rtmp", &["rtmp", "serve"]),
     ("anyhow", &["cli", "main"]),
 ];

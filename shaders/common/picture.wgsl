@@ -4,7 +4,7 @@
 // Layout of the planes; the numbers are those of `gpu::texture::PictureKind`.
 // 0 RGB (alpha ignored), 1 NV12, 2 I420, 3 YUYV, 4 RGBA (straight alpha)
 override PICTURE_KIND: u32 = 0u;
-// 1: one sample. 2: the mean of 2x2 samples spread over the output pixel, for pictures made much smaller.
+// 1: one sample. More: the mean of so many across and down, spread over the output pixel, for pictures made much smaller.
 override PICTURE_TAPS: u32 = 1u;
 
 // Rows of the matrix from (luma, Cb, Cr, 1) as shares of 255 to RGB.
@@ -52,12 +52,22 @@ fn picture_at(uv: vec2f) -> vec4f {
 
 // The picture about `uv`; `step` is the size of one output pixel in uv, `low` and `high` bound where it is read.
 fn picture_sample(uv: vec2f, step: vec2f, low: vec2f, high: vec2f) -> vec4f {
-    if PICTURE_TAPS == 2u {
-        let q = step * 0.25;
-        let sum = picture_at(clamp(uv - q, low, high)) + picture_at(clamp(uv + q, low, high))
-            + picture_at(clamp(uv + vec2f(q.x, -q.y), low, high))
-            + picture_at(clamp(uv + vec2f(-q.x, q.y), low, high));
-        return sum * 0.25;
+    if PICTURE_TAPS == 1u {
+        return picture_at(clamp(uv, low, high));
     }
-    return picture_at(clamp(uv, low, high));
+    let apart = step / f32(PICTURE_TAPS);
+    let first = uv - (step - apart) * 0.5;
+    var sum = vec4f(0.0);
+    for (var y = 0u; y < PICTURE_TAPS; y++) {
+        for (var x = 0u; x < PICTURE_TAPS; x++) {
+            let sample = picture_at(clamp(first + vec2f(f32(x), f32(y)) * apart, low, high));
+            // colours count by their alpha, else those of transparent pixels would show at the edges
+            sum += select(sample, vec4f(sample.rgb * sample.a, sample.a), PICTURE_KIND == 4u);
+        }
+    }
+    let mean = sum / f32(PICTURE_TAPS * PICTURE_TAPS);
+    if PICTURE_KIND == 4u {
+        return vec4f(mean.rgb / max(mean.a, 0.0001), mean.a);
+    }
+    return mean;
 }

@@ -3,6 +3,8 @@
 
 // Fade the rectangle's edge over one pixel; only turned layers need it, the others end on pixel borders.
 override LAYER_SOFT_EDGE: bool = false;
+// The picture is premultiplied (watermarks are).
+override LAYER_PREMULTIPLIED: bool = false;
 
 struct LayerUniform {
     // Rows of the matrix from the unit square (x, y, 1) to clip space (xyz used).
@@ -40,6 +42,9 @@ fn fs(vertex: LayerVertex) -> @location(0) vec4f {
     let step = layer.uv.zw / layer.size_opacity.xy;
     let uv = layer.uv.xy + vertex.local * layer.uv.zw;
     let color = clamp(picture_sample(uv, step, layer.bounds.xy, layer.bounds.zw), vec4f(0.0), vec4f(1.0));
+    if LAYER_PREMULTIPLIED {
+        return color * layer.size_opacity.z;
+    }
     var alpha = color.a * layer.size_opacity.z;
     if LAYER_SOFT_EDGE {
         let inside = min(vertex.local, 1.0 - vertex.local) * layer.size_opacity.xy;

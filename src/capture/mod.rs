@@ -13,6 +13,7 @@ mod no_signal;
 mod pacing;
 pub mod probe;
 pub mod screen;
+pub mod still;
 pub mod supervisor;
 pub mod test_pattern;
 
@@ -41,6 +42,10 @@ pub enum SourceSpec {
     Camera(camera::CameraSettings),
     /// A media file, picture and sound, in real time.
     File(media_file::MediaFileSettings),
+    /// A picture file, still or animated.
+    Still(still::StillSettings),
+    /// A plain colour.
+    Color(still::ColorSettings),
 }
 
 impl SourceSpec {
@@ -57,6 +62,11 @@ impl SourceSpec {
                 let name = f.path.file_name().unwrap_or(f.path.as_os_str());
                 format!("file {}", name.to_string_lossy())
             }
+            Self::Still(s) => {
+                let name = s.path.file_name().unwrap_or(s.path.as_os_str());
+                format!("picture {}", name.to_string_lossy())
+            }
+            Self::Color(c) => format!("colour {}", c.color),
         }
     }
 
@@ -253,6 +263,8 @@ pub fn open_video(
         SourceSpec::Screen(s) => screen::open(s, cx),
         SourceSpec::Camera(s) => camera::open(s, cx),
         SourceSpec::File(s) => media_file::open(s, cx),
+        SourceSpec::Still(s) => still::open(s, cx),
+        SourceSpec::Color(s) => Ok(still::open_color(*s, cx)),
     }
 }
 
@@ -342,6 +354,11 @@ pub fn spec_of(name: &str) -> SourceSpec {
 
 /// A path as the user typed it or dropped it.
 pub fn file_spec(path: PathBuf) -> SourceSpec {
+    let picture = ["png", "apng", "jpg", "jpeg", "webp", "gif"];
+    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    if ending.is_some_and(|e| picture.iter().any(|p| e == *p)) {
+        return SourceSpec::Still(still::StillSettings { path });
+    }
     SourceSpec::File(media_file::MediaFileSettings {
         path,
         ..Default::default()

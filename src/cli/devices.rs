@@ -157,6 +157,8 @@ fn list(args: &ListArgs) -> Exit {
                 c.device.as_deref().unwrap_or_default()
             ),
             SourceSpec::File(f) => format!("--source {}", f.path.display()),
+            SourceSpec::Still(s) => format!("--source {}", s.path.display()),
+            SourceSpec::Color(_) => "in a settings file".to_owned(),
         };
         say(&format!("  {:<32} {how}", device.name));
         let Some(camera) = &device.camera else {

@@ -14,7 +14,7 @@ use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
-use crate::capture::{AudioSpec, SourceSpec};
+use crate::capture::{AudioSpec, SourceSpec, file_spec};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::status::{EngineState, Status};
@@ -34,8 +34,8 @@ const FIRST_TRIES: u32 = 3;
 /// What to broadcast, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushArgs {
-    /// What to show: "screen", "camera", "camera:ID" (as `kaibo devices` lists it), "test", or a media file (played in
-    /// real time, like `ffmpeg -re -i FILE`).
+    /// What to show: "screen", "camera", "camera:ID" (as `kaibo devices` lists it), "test", a media file (played in
+    /// real time, like `ffmpeg -re -i FILE`), or a picture file (PNG, JPEG, WebP, GIF).
     #[arg(long)]
     source: Option<String>,
     /// Push address with the stream key. Without it the built-in server takes the stream and says where to watch it.
@@ -237,6 +237,7 @@ impl PushArgs {
             *scene = Scene {
                 layers: vec![Layer::new(self.source_spec(source))],
                 filters: scene.filters.clone(),
+                watermarks: scene.watermarks.clone(),
             };
             if self.audio.is_none() && matches!(scene.layers[0].source, SourceSpec::File(_)) {
                 audio.input = AudioSpec::None; // like ffmpeg: a file brings its own sound
@@ -277,10 +278,13 @@ impl PushArgs {
             camera if camera.starts_with("camera:") => {
                 self.camera(camera.split_once(':').map(|(_, id)| id.to_owned()))
             }
-            path => SourceSpec::File(MediaFileSettings {
-                path: path.into(),
-                looped: self.looped,
-            }),
+            path => match file_spec(path.into()) {
+                SourceSpec::File(file) => SourceSpec::File(MediaFileSettings {
+                    looped: self.looped,
+                    ..file
+                }),
+                still => still,
+            },
         }
     }
 }

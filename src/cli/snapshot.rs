@@ -15,6 +15,7 @@ use crate::media::slot::LatestSlot;
 use crate::media::time::MediaClock;
 use crate::media::video::{Resolution, VideoFrame};
 use crate::render::SceneState;
+use crate::render::overlay::OverlayBoard;
 use crate::render::scene::Layer;
 use crate::render::still::Still;
 use crate::settings::{Settings, file};
@@ -102,6 +103,11 @@ fn draw(args: &SnapshotArgs, settings: Settings) -> Result<Resolution, String> {
         (None, None) => settings.video.size,
     };
     state.scene = settings.scene;
+    let (board, problems) = OverlayBoard::of(&state.scene.watermarks, size);
+    for problem in problems {
+        tracing::warn!(watermark = problem.index + 1, "{}", problem.message);
+    }
+    state.overlays = Arc::new(board);
     let choice = if args.software_gpu {
         AdapterChoice::Software
     } else {

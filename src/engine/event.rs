@@ -102,6 +102,11 @@ pub enum EventKind {
     ServerFailed,
     /// Settings were refused, or apply only later.
     Settings,
+    /// A watermark cannot be shown as it should.
+    WatermarkProblem {
+        /// Which one, from 0.
+        index: usize,
+    },
     /// A picture was saved.
     ScreenshotSaved,
     /// Events were lost because nobody read them.

@@ -10,6 +10,7 @@ use crate::capture::{AudioDevice, VideoDevice};
 use crate::encode::stage::EncoderEvent;
 use crate::media::SourceId;
 use crate::output::OutputEvent;
+use crate::render::overlay::OverlayProblem;
 use crate::stage::StageExit;
 
 /// Something a stage has to say.
@@ -25,6 +26,8 @@ pub(super) enum Notice {
     Exited(&'static str, StageExit),
     /// Devices were listed.
     Devices(Vec<VideoDevice>, Vec<AudioDevice>),
+    /// Something about a watermark.
+    Overlay(OverlayProblem),
     /// The picture was saved, or why not.
     Screenshot(Result<std::path::PathBuf, String>),
 }

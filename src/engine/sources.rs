@@ -108,6 +108,7 @@ impl SourceSet {
                 .iter()
                 .map(|s| (s.id, Arc::clone(s.handle.slot())))
                 .collect::<HashMap<_, _>>(),
+            ..SceneState::default()
         }
     }
 

@@ -36,6 +36,40 @@ pub enum Blend {
     Replace,
     /// Premultiplied alpha over it.
     Over,
+    /// Premultiplied: darkens it.
+    Multiply,
+    /// Premultiplied: lightens it.
+    Screen,
+    /// Premultiplied: adds to it.
+    Add,
+}
+
+impl Blend {
+    /// With s and d premultiplied colours above and below, a the alpha above: what the fixed stage computes.
+    const fn state(self) -> Option<wgpu::BlendState> {
+        use wgpu::BlendFactor as F;
+        let (src_factor, dst_factor) = match self {
+            Self::Replace => return None,
+            Self::Over => return Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
+            Self::Multiply => (F::Dst, F::OneMinusSrcAlpha), // s d + (1 - a) d
+            Self::Screen => (F::One, F::OneMinusSrc),        // s + (1 - s) d
+            Self::Add => (F::One, F::One),                   // s + d
+        };
+        let operation = wgpu::BlendOperation::Add;
+        Some(wgpu::BlendState {
+            color: wgpu::BlendComponent {
+                src_factor,
+                dst_factor,
+                operation,
+            },
+            // what is below stays as opaque as it is
+            alpha: wgpu::BlendComponent {
+                src_factor: F::Zero,
+                dst_factor: F::One,
+                operation,
+            },
+        })
+    }
 }
 
 impl Variant {
@@ -144,8 +178,7 @@ impl Pipelines {
             constants: &constants,
             ..wgpu::PipelineCompilationOptions::default()
         };
-        let blend = (variant.layer == Some(Blend::Over))
-            .then_some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
+        let blend = variant.layer.and_then(Blend::state);
         self.device
             .create_render_pipeline(&wgpu::RenderPipelineDescriptor {
                 label: Some(variant.shader.name),
@@ -350,12 +383,34 @@ impl PassContext<'_> {
         Ok(())
     }
 
+    /// Draws onto what `target` shows: no full-frame pass, only where the draws lie.
+    pub fn draw_onto<U: Uniform>(
+        &mut self,
+        label: &str,
+        target: &wgpu::TextureView,
+        draws: &[Draw<'_, U>],
+    ) -> Result<(), PassError> {
+        self.draw_from(label, target, wgpu::LoadOp::Load, draws, &[])
+    }
+
     /// As [`draw`](Self::draw), with as many more pictures to read (between their pixels) as the shaders ask for. Not
     /// counted as a pass over the whole picture.
     pub fn draw_with<U: Uniform>(
         &mut self,
         label: &str,
         target: &wgpu::TextureView,
+        draws: &[Draw<'_, U>],
+        extras: &[&GpuFrame],
+    ) -> Result<(), PassError> {
+        let black = wgpu::LoadOp::Clear(wgpu::Color::BLACK);
+        self.draw_from(label, target, black, draws, extras)
+    }
+
+    fn draw_from<U: Uniform>(
+        &mut self,
+        label: &str,
+        target: &wgpu::TextureView,
+        load: wgpu::LoadOp<wgpu::Color>,
         draws: &[Draw<'_, U>],
         extras: &[&GpuFrame],
     ) -> Result<(), PassError> {
@@ -369,7 +424,7 @@ impl PassContext<'_> {
                 depth_slice: None,
                 resolve_target: None,
                 ops: wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
+                    load,
                     store: wgpu::StoreOp::Store,
                 },
             })],

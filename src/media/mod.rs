@@ -3,6 +3,7 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod audio;
+pub mod color;
 pub mod packet;
 pub mod pool;
 pub mod ring;

@@ -1,11 +1,14 @@
 //! Drawing a tick: newest frames up, filters, layers onto the composed picture, NV12 for the encoder. Records and submits
 //! one command buffer, never waits. Render thread.
 
+mod sprites;
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::filter::{FilterChain, FilterSpec};
 use super::geometry::{Quad, pixels};
+use super::overlay::Placed;
 use super::plan::{Drawn, Plan, is_active};
 use super::scene::Scene;
 use crate::gpu::PassError;
@@ -19,6 +22,7 @@ use crate::gpu::upload::upload;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+use sprites::Sprites;
 
 uniform! {
     /// One layer's place, as its shader takes it.
@@ -48,13 +52,12 @@ uniform! {
     }
 }
 
-/// Above this many source pixels per output pixel four samples are averaged, else fine lines flicker.
-const MANY_PIXELS: f32 = 2.0;
-
 /// What a tick must produce.
 pub(super) struct Job<'a> {
     pub(super) scene: &'a Scene,
     pub(super) drawn: &'a [Drawn],
+    /// Above all, where a composed picture is made.
+    pub(super) overlays: &'a [Placed],
     /// [`Plan::Direct`] or [`Plan::Compose`], with the buffer for the NV12 picture.
     pub(super) nv12: Option<(Plan, &'a wgpu::Buffer)>,
     /// The window's picture.
@@ -63,11 +66,21 @@ pub(super) struct Job<'a> {
     pub(super) screenshot: Option<&'a wgpu::Buffer>,
 }
 
+impl Job<'_> {
+    /// A composed picture is made: for the encoder, or for somebody else, of which the encoder's is then made, too.
+    fn is_composed(&self) -> bool {
+        let for_nv12 = matches!(self.nv12, Some((Plan::Compose, _)));
+        for_nv12 || self.preview.is_some() || self.screenshot.is_some()
+    }
+}
+
 /// What was done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Submitted {
     /// Full-frame passes.
     pub(super) passes: u32,
+    /// The NV12 picture was made of a composed one, which has the watermarks in it.
+    pub(super) composed: bool,
     /// Time in `queue.submit`.
     pub(super) submit: Duration,
 }
@@ -87,6 +100,7 @@ pub(super) struct Compositor {
     pipelines: Pipelines,
     uniforms: Uniforms,
     uploaded: HashMap<SourceId, Uploaded>,
+    sprites: Sprites,
     layer_filters: Vec<FilterChain>,
     scene_filters: FilterChain,
     placeholder: GpuFrame,
@@ -131,6 +145,7 @@ impl Compositor {
             pipelines,
             uniforms,
             uploaded: HashMap::new(),
+            sprites: Sprites::default(),
             layer_filters: Vec::new(),
             scene_filters: FilterChain::default(),
             placeholder,
@@ -153,6 +168,9 @@ impl Compositor {
     pub(super) fn render(&mut self, job: &Job<'_>) -> Result<Submitted, PassError> {
         self.sync_filters(job.scene);
         let inputs = self.upload_all(job.drawn);
+        let composed = job.is_composed();
+        let shown = if composed { job.overlays } else { &[] };
+        self.sprites.upload(&self.gpu, &mut self.pool, shown);
         self.uniforms.begin(uniform_count(job));
         let mut encoder = self
             .gpu
@@ -165,6 +183,7 @@ impl Compositor {
             pool,
             pipelines,
             uniforms,
+            sprites,
             ..
         } = self;
         let mut cx = PassContext {
@@ -177,6 +196,7 @@ impl Compositor {
         let mut recorder = Recorder {
             cx: &mut cx,
             output: self.output,
+            sprites,
             layer_filters: &mut self.layer_filters,
             scene_filters: &mut self.scene_filters,
             nv12: (&self.nv12, &self.nv12_view),
@@ -190,6 +210,7 @@ impl Compositor {
         drop(turn);
         Ok(Submitted {
             passes,
+            composed,
             submit: before.elapsed(),
         })
     }
@@ -249,6 +270,7 @@ impl Compositor {
 struct Recorder<'a, 'b> {
     cx: &'a mut PassContext<'b>,
     output: Resolution,
+    sprites: &'a Sprites,
     layer_filters: &'a mut [FilterChain],
     scene_filters: &'a mut FilterChain,
     nv12: (&'a wgpu::Texture, &'a wgpu::TextureView),
@@ -262,8 +284,7 @@ impl Recorder<'_, '_> {
                 *input = chain.apply(self.cx, input.clone())?;
             }
         }
-        let composed_for_nv12 = matches!(job.nv12, Some((Plan::Compose, _)));
-        let composed = if composed_for_nv12 || job.preview.is_some() || job.screenshot.is_some() {
+        let composed = if job.is_composed() {
             Some(self.compose(job, &inputs)?)
         } else {
             None
@@ -302,17 +323,24 @@ impl Recorder<'_, '_> {
                 .pool
                 .get(PictureKey::target(PictureKind::Rgb, self.output), pts)?,
         };
-        let draws: Vec<_> = job
+        let mut draws: Vec<_> = job
             .drawn
             .iter()
             .zip(inputs)
             .map(|(layer, input)| layer_draw(layer, input, self.output))
             .collect();
-        self.cx.draw("compose", target.picture().view(), &draws)?;
+        let overlays = self.sprites.draws(job.overlays, self.output);
         if !filtered {
+            draws.extend(overlays);
+            self.cx.draw("compose", target.picture().view(), &draws)?;
             return Ok(target);
         }
+        self.cx.draw("compose", target.picture().view(), &draws)?;
         let composed = self.scene_filters.apply(self.cx, target)?;
+        if !overlays.is_empty() {
+            let view = composed.picture().view();
+            self.cx.draw_onto("watermarks", view, &overlays)?;
+        }
         if let Some(preview) = &job.preview {
             let (from, to) = (
                 &composed.picture().planes()[0],
@@ -343,6 +371,7 @@ impl Recorder<'_, '_> {
             size: [pixels(self.output.width), pixels(self.output.height)],
             rotation: 0.0,
             uv: [0.0, 0.0, 1.0, 1.0],
+            reversed: [false; 2],
         };
         let quad = quad.unwrap_or(&whole);
         let exact = quad.is_pixel_exact(source);
@@ -394,12 +423,24 @@ impl Recorder<'_, '_> {
 
 const EXACT: &str = "NV12_EXACT";
 
+/// How many samples across and down are averaged for an output pixel, so that each source pixel counts about as much as
+/// the next and fine lines do not flicker. One sample between pixels is the mean of two across: exact where it falls on
+/// their border, which it does where an even number of them makes one.
 fn taps(quad: &Quad, source: Resolution) -> u8 {
-    if quad.shrink(source) > MANY_PIXELS {
-        2
-    } else {
-        1
-    }
+    /// One sample for so many pixels still is a fair mean.
+    const ENOUGH: f32 = 1.25;
+    /// Up to here one sample will do: what a full-HD source on a 720p picture costs counts on software adapters.
+    const FEW: f32 = 2.0;
+    /// 64 samples; 4K becomes 384 lines.
+    const MOST: f32 = 8.0;
+    let shrink = quad.shrink(source);
+    let pairs = shrink / 2.0;
+    let taps = match () {
+        () if shrink <= FEW => 1.0,
+        () if (pairs - pairs.round()).abs() < 0.01 => pairs.round(),
+        () => (shrink / ENOUGH).ceil(),
+    };
+    taps.min(MOST) as u8
 }
 
 fn layer_draw<'a>(
@@ -433,7 +474,7 @@ fn layer_draw<'a>(
         uniform: LayerUniform {
             clip_x,
             clip_y,
-            uv: quad.uv,
+            uv: quad.directed_uv(),
             bounds: quad.bounds(source),
             size_opacity: [quad.size[0], quad.size[1], layer.opacity, 0.0],
         },
@@ -450,7 +491,7 @@ pub(super) const fn nv12_texels(output: Resolution) -> Resolution {
 fn uniform_count(job: &Job<'_>) -> usize {
     let filters = |specs: &[FilterSpec]| specs.len() * 8;
     let layers: usize = job.scene.layers.iter().map(|l| filters(&l.filters)).sum();
-    job.drawn.len() + layers + filters(&job.scene.filters) + 2
+    job.drawn.len() + job.overlays.len() + layers + filters(&job.scene.filters) + 2
 }
 
 /// What a layer shows before its source has delivered, or when it is gone: plain dark grey.

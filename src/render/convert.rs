@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::media::pool::BufferPool;
+use crate::media::pool::{BufferPool, PooledBuffer};
 use crate::media::video::{FrameData, Plane, Resolution, VideoFrame};
 
 /// BT.709-6 luma weights times 219/255, in 256ths; they add up to 220, so white is 235.
@@ -12,19 +12,18 @@ const Y: [u16; 3] = [16, 157, 47];
 const CB: [i32; 3] = [112, -87, -25];
 const CR: [i32; 3] = [-10, -102, 112];
 
-/// A BGRA frame as NV12 in a buffer of `pool`; `None` for other formats and incomplete frames.
-pub(super) fn to_nv12(pool: &BufferPool, frame: &VideoFrame) -> Option<FrameData> {
+/// A BGRA frame as NV12 without padding in a buffer of `pool`; `None` for other formats and incomplete frames.
+pub(super) fn to_nv12(pool: &BufferPool, frame: &VideoFrame) -> Option<PooledBuffer> {
     let FrameData::Bgra(plane) = &frame.data else {
         return None;
     };
     let mut out = pool.get(nv12_len(frame.resolution));
-    bgra_to_nv12(plane, frame.resolution, &mut out).then(|| {
-        nv12_planes(
-            &out.freeze(),
-            frame.resolution.width as usize,
-            frame.resolution,
-        )
-    })
+    bgra_to_nv12(plane, frame.resolution, &mut out).then_some(out)
+}
+
+/// The planes of a whole NV12 picture without padding.
+pub(super) fn packed_nv12(buffer: PooledBuffer, size: Resolution) -> FrameData {
+    nv12_planes(&buffer.freeze(), size.width as usize, size)
 }
 
 /// Luma and chroma of one buffer: `height` rows, then half as many, all `stride` bytes apart.

@@ -18,6 +18,8 @@ pub(super) struct Quad {
     pub(super) rotation: f32,
     /// Left, top, width, height of the part of the source that is shown (0 to 1).
     pub(super) uv: [f32; 4],
+    /// That part is shown with left and right, or top and bottom, changed.
+    pub(super) reversed: [bool; 2],
 }
 
 /// Places a source on the output; `None` when nothing of it is left to see. A source of unknown size (no picture yet)
@@ -35,6 +37,8 @@ pub(super) fn place(
         rotation,
         crop,
         fit,
+        mirror,
+        flip,
     } = *placement;
     let [out_w, out_h] = [output.width, output.height].map(pixels);
     let rect = [width * out_w, height * out_h];
@@ -86,6 +90,7 @@ pub(super) fn place(
         size,
         rotation: rotation.to_radians(),
         uv,
+        reversed: [mirror, flip],
     };
     if rotation == 0.0 {
         quad.snap();
@@ -173,6 +178,18 @@ impl Quad {
             && self.is_pixel_exact(source)
             && self.covers(output)
             && self.uv == [0.0, 0.0, 1.0, 1.0]
+            && self.reversed == [false; 2]
+    }
+
+    /// Where the shown part begins and how far it goes, in the direction in which it is shown: the length is negative where
+    /// it is reversed.
+    pub(super) fn directed_uv(&self) -> [f32; 4] {
+        let mut uv = self.uv;
+        for axis in (0..2).filter(|&axis| self.reversed[axis]) {
+            uv[axis] += uv[axis + 2];
+            uv[axis + 2] = -uv[axis + 2];
+        }
+        uv
     }
 
     /// Source pixels per output pixel in the direction where there are most.
@@ -184,10 +201,11 @@ impl Quad {
     /// What part of the source (as `uv`) fills the whole output, for a quad that covers it.
     pub(super) fn output_uv(&self, output: Resolution) -> [f32; 4] {
         let [left, top] = self.origin();
-        let per_pixel = [self.uv[2] / self.size[0], self.uv[3] / self.size[1]];
+        let uv = self.directed_uv();
+        let per_pixel = [uv[2] / self.size[0], uv[3] / self.size[1]];
         [
-            self.uv[0] - left * per_pixel[0],
-            self.uv[1] - top * per_pixel[1],
+            uv[0] - left * per_pixel[0],
+            uv[1] - top * per_pixel[1],
             pixels(output.width) * per_pixel[0],
             pixels(output.height) * per_pixel[1],
         ]
@@ -344,6 +362,31 @@ mod tests {
             "{x} {y}"
         );
         assert!(!q.covers(OUT) && q.touches(OUT));
+    }
+
+    #[test]
+    fn a_mirrored_layer_is_read_backwards() {
+        let crop = Crop {
+            left: 0.25,
+            ..Crop::default()
+        };
+        let mirrored = Placement {
+            crop,
+            mirror: true,
+            fit: Fit::Stretch,
+            ..Placement::default()
+        };
+        let q = quad(mirrored, OUT);
+        // what is cut is cut from the source, not from what is shown
+        assert_eq!(q.directed_uv(), [1.0, 0.0, -0.75, 1.0]);
+        assert_eq!(q.output_uv(OUT), [1.0, 0.0, -0.75, 1.0]);
+        let flipped = Placement {
+            flip: true,
+            ..Placement::default()
+        };
+        let q = quad(flipped, OUT);
+        assert_eq!(q.output_uv(OUT), [0.0, 1.0, 1.0, -1.0]);
+        assert!(!q.is_identity(OUT, OUT) && q.is_pixel_exact(OUT) && q.covers(OUT));
     }
 
     #[test]

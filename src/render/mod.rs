@@ -8,6 +8,7 @@ mod compositor;
 mod convert;
 pub mod filter;
 mod geometry;
+pub mod overlay;
 mod plan;
 pub mod preview;
 pub mod scene;
@@ -31,6 +32,7 @@ use crate::media::slot::LatestSlot;
 use crate::media::time::{FrameRate, MediaClock};
 use crate::media::video::{Resolution, VideoFrame};
 use crate::stage::{StageExit, StageHandle, StartError, StopFlag};
+use overlay::OverlayBoard;
 pub use plan::Plan;
 use preview::PreviewSink;
 use scene::Scene;
@@ -45,6 +47,8 @@ pub struct SceneState {
     pub sources: HashMap<SourceId, Arc<LatestSlot<VideoFrame>>>,
     /// The source of each layer of `scene`, by index.
     pub layer_sources: Vec<SourceId>,
+    /// The watermarks of `scene`, as far as they are ready.
+    pub overlays: Arc<OverlayBoard>,
 }
 
 /// Everything the render stage needs.

@@ -106,6 +106,22 @@ pub(super) fn is_active(filters: &[FilterSpec]) -> bool {
     filters.iter().any(|f| !f.is_noop())
 }
 
+/// As [`choose`], with watermarks on the picture. A real GPU draws them in the composing pass; in place of a software one
+/// the processor draws them itself, only where they lie, on whatever the shortest way gives.
+pub(super) fn choose_with_overlays(
+    output: Resolution,
+    drawn: &[Drawn],
+    scene_filtered: bool,
+    software: bool,
+    overlays: bool,
+) -> Plan {
+    if overlays && !software {
+        Plan::Compose
+    } else {
+        choose(output, drawn, scene_filtered, software)
+    }
+}
+
 /// The shortest way to the encoder's picture.
 pub(super) fn choose(
     output: Resolution,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::FilterSpec;
+use super::overlay::Watermark;
 use crate::capture::SourceSpec;
 
 /// A picture made of layers.
@@ -15,6 +16,9 @@ pub struct Scene {
     /// Applied to the composed picture, in order.
     #[serde(rename = "filter", skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterSpec>,
+    /// On the finished picture, bottom to top.
+    #[serde(rename = "watermark", skip_serializing_if = "Vec::is_empty")]
+    pub watermarks: Vec<Watermark>,
 }
 
 /// One source on the picture.
@@ -69,6 +73,12 @@ pub struct Placement {
     pub crop: Crop,
     /// How a source of another aspect fills the rectangle.
     pub fit: Fit,
+    /// Left and right changed, as in a mirror.
+    #[serde(skip_serializing_if = "is_false")]
+    pub mirror: bool,
+    /// Upside down.
+    #[serde(skip_serializing_if = "is_false")]
+    pub flip: bool,
 }
 
 impl Default for Placement {
@@ -81,6 +91,8 @@ impl Default for Placement {
             rotation: 0.0,
             crop: Crop::default(),
             fit: Fit::Contain,
+            mirror: false,
+            flip: false,
         }
     }
 }
@@ -118,6 +130,11 @@ const fn one() -> f32 {
 
 const fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(v: &bool) -> bool {
+    !*v
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

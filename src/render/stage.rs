@@ -8,8 +8,10 @@ use crossbeam_channel::{Receiver, TrySendError};
 use parking_lot::Mutex;
 
 use super::compositor::{Compositor, Job, nv12_texels};
-use super::convert::{nv12_planes, to_nv12};
-use super::plan::{Drawn, Plan, choose, drawn_layers, is_active};
+use super::convert::{nv12_planes, packed_nv12, to_nv12};
+use super::overlay::Placed;
+use super::overlay::nv12::Nv12Painter;
+use super::plan::{Drawn, Plan, choose_with_overlays, drawn_layers, is_active};
 use super::preview::Preview;
 use super::screenshot::{Screenshot, ScreenshotCallback};
 use super::stats::{Rate, Window};
@@ -31,17 +33,22 @@ struct PictureId {
     /// Held, so that the address cannot be given to another state.
     state: Arc<SceneState>,
     layers: Vec<(SourceId, Option<(u64, MediaTime)>)>,
+    overlays: Arc<Vec<Placed>>,
 }
 
 impl PartialEq for PictureId {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.state, &other.state) && self.layers == other.layers
+        Arc::ptr_eq(&self.state, &other.state)
+            && self.layers == other.layers
+            && self.overlays == other.overlays
     }
 }
 
 struct Pending {
     pts: MediaTime,
     id: PictureId,
+    /// The watermarks are still to be drawn, on the processor.
+    bare: bool,
 }
 
 /// The render thread's state.
@@ -60,6 +67,8 @@ pub(super) struct Stage {
     last_pts: Option<MediaTime>,
     sent: u64,
     convert_pool: BufferPool,
+    painter: Nv12Painter,
+    no_overlays: Arc<Vec<Placed>>,
     submit_us: Window,
     age_ns: Window,
     /// The frame whose age was taken last: one shown for long (a still, a slow film) is aged once, when it is new.
@@ -104,6 +113,8 @@ impl Stage {
             last_pts: None,
             sent: 0,
             convert_pool: BufferPool::new(5),
+            painter: Nv12Painter::new(),
+            no_overlays: Arc::default(),
             submit_us: Window::default(),
             age_ns: Window::default(),
             aged: None,
@@ -176,6 +187,10 @@ impl Stage {
         }
         let id = PictureId {
             layers: drawn.iter().map(Drawn::stamp).collect(),
+            overlays: match state.overlays.place(at, output) {
+                none if none.is_empty() => Arc::clone(&self.no_overlays),
+                some => Arc::new(some),
+            },
             state,
         };
         if self
@@ -208,17 +223,28 @@ impl Stage {
     /// Sends the encoder's picture if no pass is needed for it; otherwise says by which plan it must be drawn.
     fn without_gpu(&mut self, at: MediaTime, id: &PictureId, drawn: &[Drawn]) -> Option<Plan> {
         let scene_filtered = is_active(&id.state.scene.filters);
-        let plan = choose(
-            self.config.resolution,
+        let size = self.config.resolution;
+        let plan = choose_with_overlays(
+            size,
             drawn,
             scene_filtered,
             self.config.gpu.is_software(),
+            !id.overlays.is_empty(),
         );
         let frame = drawn.first().and_then(|d| d.frame.as_ref());
         let data = match (plan, frame) {
-            (Plan::Passthrough, Some(frame)) => frame.data.clone(),
+            (Plan::Passthrough, Some(frame)) if id.overlays.is_empty() => frame.data.clone(),
+            (Plan::Passthrough, Some(frame)) => {
+                match self.painter.over(&frame.data, size, &id.overlays) {
+                    Some(data) => data,
+                    None => return Some(Plan::Compose),
+                }
+            }
             (Plan::Convert, Some(frame)) => match to_nv12(&self.convert_pool, frame) {
-                Some(data) => data,
+                Some(mut buffer) => {
+                    self.painter.paint(&mut buffer, size, &id.overlays);
+                    packed_nv12(buffer, size)
+                }
                 None => return Some(Plan::Direct),
             },
             (plan, _) => return Some(plan),
@@ -254,6 +280,7 @@ impl Stage {
         let job = Job {
             scene: &id.state.scene,
             drawn,
+            overlays: &id.overlays,
             nv12: buffer.as_ref().map(|(plan, buffer)| (*plan, buffer)),
             preview: preview.clone(),
             screenshot: shot.as_ref().map(|(buffer, _)| buffer),
@@ -281,7 +308,8 @@ impl Stage {
             self.shots.submitted(buffer, callback);
         }
         if let Some((_, buffer)) = buffer {
-            self.ring.submitted(buffer, Pending { pts: at, id });
+            let bare = !submitted.composed;
+            self.ring.submitted(buffer, Pending { pts: at, id, bare });
         }
         Ok(())
     }
@@ -314,7 +342,11 @@ impl Stage {
                 return Err(self.config.gpu.report_lost());
             };
             let stride = align_row(nv12_texels(output).width * 4) as usize;
-            let data = nv12_planes(&bytes, stride, output);
+            let mut data = nv12_planes(&bytes, stride, output);
+            if tag.bare && !tag.id.overlays.is_empty() {
+                let drawn = self.painter.over(&data, output, &tag.id.overlays);
+                data = drawn.unwrap_or(data);
+            }
             self.newest = Some((tag.id, data.clone()));
             self.deliver(tag.pts, data);
         }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::compositor::{Compositor, Job, nv12_texels};
 use super::convert;
+use super::overlay::Placed;
+use super::overlay::nv12::Nv12Painter;
 use super::plan::{self, Drawn, Plan};
 use super::screenshot::Screenshot;
 use super::{RenderError, SceneState};
@@ -12,6 +14,7 @@ use crate::gpu::context::GpuContext;
 use crate::gpu::pass::{align_row, buffer_size};
 use crate::gpu::readback::ReadbackRing;
 use crate::media::pool::BufferPool;
+use crate::media::time::MediaTime;
 use crate::media::video::{FrameData, Resolution};
 
 /// Draws stills of one size.
@@ -22,6 +25,9 @@ pub struct Still {
     nv12: ReadbackRing<()>,
     rgba: ReadbackRing<()>,
     converted: BufferPool,
+    painter: Nv12Painter,
+    /// Where animated and drifting watermarks stand.
+    pub at: MediaTime,
 }
 
 impl Still {
@@ -38,6 +44,8 @@ impl Still {
             nv12: ring("still nv12", buffer_size(nv12_texels(output))),
             rgba: ring("still rgba", buffer_size(output)),
             converted: BufferPool::new(1),
+            painter: Nv12Painter::new(),
+            at: MediaTime::ZERO,
             gpu: gpu.clone(),
             output,
         })
@@ -50,7 +58,13 @@ impl Still {
 
     fn choose(&self, state: &SceneState, drawn: &[Drawn]) -> Plan {
         let filtered = plan::is_active(&state.scene.filters);
-        plan::choose(self.output, drawn, filtered, self.gpu.is_software())
+        let overlays = !self.overlays(state).is_empty();
+        let software = self.gpu.is_software();
+        plan::choose_with_overlays(self.output, drawn, filtered, software, overlays)
+    }
+
+    fn overlays(&self, state: &SceneState) -> Vec<Placed> {
+        state.overlays.place(self.at, self.output)
     }
 
     /// What the encoder would get, by the chosen plan or by `force` (which must be possible for the scene). Also the number
@@ -63,11 +77,15 @@ impl Still {
         let drawn = plan::drawn_layers(state, self.output);
         let plan = force.unwrap_or_else(|| self.choose(state, &drawn));
         let frame = drawn.first().and_then(|d| d.frame.as_ref());
+        let overlays = self.overlays(state);
         match (plan, frame) {
-            (Plan::Passthrough, Some(frame)) => return Ok((frame.data.clone(), 0)),
+            (Plan::Passthrough, Some(frame)) => {
+                return Ok((self.on_top(frame.data.clone(), &overlays), 0));
+            }
             (Plan::Convert, Some(frame)) => {
                 return convert::to_nv12(&self.converted, frame)
-                    .map(|data| (data, 0))
+                    .map(|buffer| convert::packed_nv12(buffer, self.output))
+                    .map(|data| (self.on_top(data, &overlays), 0))
                     .ok_or_else(|| RenderError::Gpu("not a whole BGRA picture".to_owned()));
             }
             _ => {}
@@ -76,6 +94,7 @@ impl Still {
         let job = Job {
             scene: &state.scene,
             drawn: &drawn,
+            overlays: &overlays,
             nv12: Some((plan, &buffer)),
             preview: None,
             screenshot: None,
@@ -83,16 +102,33 @@ impl Still {
         let passes = run(&mut self.compositor, &job);
         let bytes = wait(&mut self.nv12, buffer)?;
         let stride = align_row(nv12_texels(self.output).width * 4) as usize;
-        Ok((convert::nv12_planes(&bytes, stride, self.output), passes?))
+        let data = convert::nv12_planes(&bytes, stride, self.output);
+        let bare = if plan == Plan::Compose {
+            &[]
+        } else {
+            &overlays[..]
+        };
+        Ok((self.on_top(data, bare), passes?))
+    }
+
+    /// Watermarks drawn on the processor.
+    fn on_top(&mut self, data: FrameData, overlays: &[Placed]) -> FrameData {
+        if overlays.is_empty() {
+            return data;
+        }
+        let drawn = self.painter.over(&data, self.output, overlays);
+        drawn.unwrap_or(data)
     }
 
     /// The composed picture.
     pub fn composed(&mut self, state: &SceneState) -> Result<Screenshot, RenderError> {
         let drawn = plan::drawn_layers(state, self.output);
+        let overlays = self.overlays(state);
         let buffer = self.rgba.begin().ok_or(RenderError::Busy)?;
         let job = Job {
             scene: &state.scene,
             drawn: &drawn,
+            overlays: &overlays,
             nv12: None,
             preview: None,
             screenshot: Some(&buffer),

@@ -185,6 +185,22 @@ mod tests {
                 "[[scene.layer]]\nsource = { kind = \"tset\" }",
                 vec!["scene.layer", "tset", "screen"],
             ),
+            (
+                "[[scene.watermark]]\nmargin_x = 70.0",
+                vec!["scene.watermark[0].margin_x", "0 and 50"],
+            ),
+            (
+                "[[scene.watermark]]\n[scene.watermark.content]\nkind = \"text\"\ncolor = \"red\"",
+                vec!["scene.watermark", "red", "#ffcc00"],
+            ),
+            (
+                "[[scene.watermark]]\n[scene.watermark.content]\nkind = \"text\"\ncolour = \"#ffffff\"",
+                vec!["scene.watermark", "colour", "outline"],
+            ),
+            (
+                "[[scene.watermark]]\n[scene.watermark.content]\nkind = \"text\"\ntext = \"{tme}\"",
+                vec!["scene.watermark[0].content.text", "{tme}", "{date}"],
+            ),
             ("[video", vec!["line 1"]),
         ] {
             let message = read(text).unwrap_err().to_string();

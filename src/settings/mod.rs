@@ -13,6 +13,7 @@ use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
+use crate::render::overlay::spec::Problem;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 
@@ -177,6 +178,13 @@ impl Settings {
         for (i, layer) in scene.layers.iter().enumerate() {
             check_layer(&mut out, i, layer);
         }
+        for (i, watermark) in scene.watermarks.iter().enumerate() {
+            let named = |p: Problem| {
+                let field = format!("scene.watermark[{i}].{}", p.field);
+                FieldError::new(&field, p.reason)
+            };
+            out.extend(watermark.problems().into_iter().map(named));
+        }
         out
     }
 }
@@ -228,6 +236,8 @@ fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
         rotation,
         crop,
         fit: _,
+        mirror: _,
+        flip: _,
     } = placement;
     for (field, value) in [("x", *x), ("y", *y)] {
         check_range(out, &name(field), value, -10.0, 10.0);
@@ -283,7 +293,7 @@ impl Default for Settings {
             server: ServerSettings::default(),
             scene: Scene {
                 layers: vec![Layer::new(SourceSpec::Test {})],
-                filters: Vec::new(),
+                ..Scene::default()
             },
             window: WindowSettings::default(),
         }

@@ -19,6 +19,9 @@ use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
+use crate::render::overlay::Watermark;
+use crate::render::overlay::spec::Content;
+use crate::render::scene::Layer;
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
 
@@ -45,6 +48,8 @@ pub struct Draft {
     pub file_path: String,
     /// There is no file where it points: said below the field.
     pub file_missing: bool,
+    /// The watermark being edited.
+    pub watermark: WatermarkDraft,
     /// What happened.
     pub messages: MessageLog,
     /// The last minute's figures.
@@ -81,6 +86,7 @@ impl Draft {
             key_shown: false,
             file_path: String::new(),
             file_missing: false,
+            watermark: WatermarkDraft::default(),
             messages: MessageLog::default(),
             history: History::default(),
             picture: None,
@@ -89,6 +95,7 @@ impl Draft {
             recordings: PathBuf::from("."),
             settings,
         };
+        draft.watermark.choose(&draft.settings.scene.watermarks, 0);
         if let Some(SourceSpec::File(file)) = draft.source() {
             draft.file_path = file.path.display().to_string();
         }
@@ -330,6 +337,34 @@ const CORNER: Placement = Placement {
 
 const fn is_camera(source: &SourceSpec) -> bool {
     matches!(source, SourceSpec::Camera(_))
+/// Fields of the watermark being edited.
+#[derive(Debug, Default)]
+pub struct WatermarkDraft {
+    /// Which one, from 0.
+    pub chosen: usize,
+    /// Text field; goes into the settings while it is one that can be filled in.
+    pub text: String,
+    /// Why the text is not: said below the field.
+    pub problem: Option<String>,
+    /// Image file field.
+    pub path: String,
+    /// The button to remove it was clicked.
+    pub remove: bool,
+}
+
+impl WatermarkDraft {
+    /// Fills the fields with those of watermark `index`.
+    pub fn choose(&mut self, watermarks: &[Watermark], index: usize) {
+        *self = Self {
+            chosen: index,
+            ..Self::default()
+        };
+        match watermarks.get(index).map(|w| &w.content) {
+            Some(Content::Text(text)) => text.text.clone_into(&mut self.text),
+            Some(Content::Image(image)) => self.path = image.path.display().to_string(),
+            None => {}
+        }
+    }
 }
 
 /// A recording is being written.

@@ -53,6 +53,7 @@ impl Subject {
                 EventKind::ServerStarted => t.ev_server_started,
                 EventKind::ServerFailed => t.ev_server_failed,
                 EventKind::Settings => t.ev_settings,
+                EventKind::WatermarkProblem { .. } => t.ev_watermark,
                 EventKind::ScreenshotSaved => t.ev_screenshot,
                 EventKind::EventsLost { .. } => t.ev_events_lost,
             },

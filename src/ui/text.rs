@@ -173,6 +173,37 @@ texts! {
     level: "Level of everything sent", "输出总电平";
     level_value: "left {} dB, right {} dB", "左 {} dB，右 {} dB";
 
+    watermark: "Watermark", "水印";
+    watermark_add_text: "Add text", "添加文字";
+    watermark_add_image: "Add image", "添加图片";
+    watermark_new_text: "My channel", "我的直播间";
+    watermark_row: "{}. {}", "{}、{}";
+    watermark_empty: "(empty)", "（空）";
+    watermark_text: "Text", "文字";
+    watermark_text_hint: "What viewers read", "观众看到的文字";
+    watermark_values: "{time} {date} {elapsed} {fps} {bitrate} are filled in", "可用 {time} {date} {elapsed} {fps} {bitrate} 显示时间等信息";
+    watermark_color: "Color", "颜色";
+    watermark_file: "Image file", "图片文件";
+    watermark_use: "Use", "使用";
+    watermark_place: "Position", "位置";
+    watermark_opacity: "Opacity", "不透明度";
+    watermark_size: "Height", "高度";
+    watermark_shown: "Shown", "显示";
+    watermark_outline: "Outline", "描边";
+    watermark_shadow: "Shadow", "阴影";
+    watermark_box: "Box", "底框";
+    watermark_drift: "Drift", "漂移";
+    watermark_remove: "Remove", "删除";
+    at_top_left: "Top left", "左上";
+    at_top: "Top", "上方";
+    at_top_right: "Top right", "右上";
+    at_left: "Left", "左侧";
+    at_center: "Middle", "正中";
+    at_right: "Right", "右侧";
+    at_bottom_left: "Bottom left", "左下";
+    at_bottom: "Bottom", "下方";
+    at_bottom_right: "Bottom right", "右下";
+
     quality: "Quality", "画质";
     size: "Size and frame rate", "尺寸与帧率";
     bitrate_choice: "Bitrate", "码率";
@@ -274,12 +305,30 @@ texts! {
     ev_server_started: "Watch page is ready", "观看页面已就绪";
     ev_server_failed: "Watch page cannot start", "观看页面无法启动";
     ev_settings: "Settings", "设置";
+    ev_watermark: "Watermark", "水印";
     ev_screenshot: "Picture saved", "截图已保存";
     ev_events_lost: "Some messages were lost", "部分消息丢失";
     not_answering: "The engine is not answering", "引擎没有响应";
     not_answering_do: "The last click had no effect. If this stays, close and start Kaibo again.", "刚才的操作没有生效。若一直如此，请关闭并重新启动。";
     save_failed: "Settings could not be saved", "设置无法保存";
     settings_unread: "Started with default settings", "已使用默认设置启动";
+}
+
+impl Text {
+    /// The nine places of a watermark, row by row.
+    pub const fn anchors(&self) -> [&'static str; 9] {
+        [
+            self.at_top_left,
+            self.at_top,
+            self.at_top_right,
+            self.at_left,
+            self.at_center,
+            self.at_right,
+            self.at_bottom_left,
+            self.at_bottom,
+            self.at_bottom_right,
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod camera;
 mod pictures;
+mod watermark;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -97,7 +98,10 @@ fn click(harness: &mut Harness<'_, World>, name: &str) -> Vec<Command> {
 
 fn field<'h>(harness: &'h Harness<'_, World>, name: &'h str) -> egui_kittest::Node<'h> {
     harness.get_by(|node| {
-        let is_field = matches!(node.role(), Role::TextInput | Role::PasswordInput);
+        let is_field = matches!(
+            node.role(),
+            Role::TextInput | Role::MultilineTextInput | Role::PasswordInput
+        );
         is_field && node.label().as_deref() == Some(name)
     })
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Controller, words};
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
+use crate::render::SceneState;
 use crate::settings::Settings;
 use crate::settings::diff::ChangeSet;
 
@@ -29,10 +30,7 @@ impl Controller {
         if change.format {
             self.restart_format();
         } else if change.scene {
-            let state = self
-                .sources
-                .apply(&self.settings.scene, &self.settings.video, false);
-            self.render_parts.scene.store(Arc::new(state));
+            self.show_scene(false);
         }
         if reopen
             && self.broadcast.is_on()
@@ -84,14 +82,22 @@ impl Controller {
             self.stage_lost("render", "it does not end");
             return;
         }
-        let state = self
-            .sources
-            .apply(&self.settings.scene, &self.settings.video, true);
-        self.render_parts.scene.store(Arc::new(state));
+        self.show_scene(true);
         match self.render_parts.start(&self.settings) {
             Ok(render) => self.render = render,
             Err(e) => self.stage_lost("render", &words(&e)),
         }
+    }
+
+    /// Opens what the scene needs and gives it to the render stage; opens all sources anew when `reopen`.
+    fn show_scene(&mut self, reopen: bool) {
+        let (scene, video) = (&self.settings.scene, &self.settings.video);
+        let state = self.sources.apply(scene, video, reopen);
+        self.overlays.show(&scene.watermarks, video.size);
+        self.render_parts.scene.store(Arc::new(SceneState {
+            overlays: self.overlays.board(),
+            ..state
+        }));
     }
 
     pub(super) fn open_microphone(&mut self) {

@@ -26,7 +26,9 @@ use crate::media::SourceId;
 use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::output::OutputState;
-use crate::render::RenderStage;
+use crate::render::overlay::text::template::Facts;
+use crate::render::overlay::worker::Overlays;
+use crate::render::{RenderStage, SceneState};
 use crate::rtmp::url::StreamKey;
 use crate::serve::Server;
 use crate::settings::Settings;
@@ -52,6 +54,7 @@ pub(super) struct Controller {
     audio: AudioStage,
     restarts: Restarts,
     sources: SourceSet,
+    overlays: Overlays,
     microphone: Option<SourceId>,
     broadcast: Broadcast,
     server: Option<Server>,
@@ -94,7 +97,15 @@ impl Controller {
         let audio = audio_parts.start().map_err(EngineError::Audio)?;
 
         let mut sources = SourceSet::new(clock, taps_tx, notices.clone());
+        let problems = notices.clone();
+        let listener = move |problem| problems.send(Notice::Overlay(problem));
+        let mut overlays = Overlays::new(Arc::new(listener));
         let first_scene = sources.apply(&settings.scene, &settings.video, false);
+        overlays.show(&settings.scene.watermarks, settings.video.size);
+        let first_scene = SceneState {
+            overlays: overlays.board(),
+            ..first_scene
+        };
         let render_parts = RenderParts {
             gpu,
             clock,
@@ -121,6 +132,7 @@ impl Controller {
             audio,
             restarts: Restarts::default(),
             sources,
+            overlays,
             microphone: None,
             broadcast,
             server: None,
@@ -244,6 +256,20 @@ impl Controller {
                         faster preset";
             self.tell(Severity::Degraded, EventKind::EncoderOverloaded, text);
         }
+        self.overlays.tell(Facts {
+            live_for: self
+                .live_since
+                .filter(|_| self.state().is_on())
+                .map_or(Duration::ZERO, |since| {
+                    self.clock.now().saturating_since(since)
+                }),
+            fps: render.fps,
+            bitrate_kbps: self
+                .broadcast
+                .stream
+                .as_ref()
+                .map_or(0.0, |s| s.stats().kbps as f32),
+        });
         if self.ticks.is_multiple_of(2) {
             self.publish();
         }

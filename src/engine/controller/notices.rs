@@ -7,6 +7,7 @@ use crate::engine::broadcast::Attached;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::Notice;
 use crate::output::{OutputEvent, OutputState};
+use crate::render::overlay::OverlayProblem;
 
 impl Controller {
     pub(super) fn notice(&mut self, notice: Notice) {
@@ -35,6 +36,11 @@ impl Controller {
             Notice::Exited(stage, exit) => self.stage_exited(stage, exit),
             Notice::Devices(video, audio) => {
                 (self.video_devices, self.audio_devices) = (video, audio);
+            }
+            Notice::Overlay(OverlayProblem { index, message }) => {
+                let text = format!("watermark {}: {message}", index + 1);
+                let kind = EventKind::WatermarkProblem { index };
+                self.tell(Severity::Degraded, kind, text);
             }
             Notice::Screenshot(Ok(path)) => {
                 let text = format!("picture saved as {}", path.display());

@@ -13,6 +13,7 @@ mod quit;
 mod sound;
 mod source;
 mod top;
+mod watermark;
 
 pub use adapt::adapt_ui;
 pub use destination::destination_ui;
@@ -25,6 +26,7 @@ pub use quit::quit_ui;
 pub use sound::sound_ui;
 pub use source::source_ui;
 pub use top::top_ui;
+pub use watermark::watermark_ui;
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
@@ -59,6 +61,8 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                 source_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);
                 sound_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                watermark_ui(status, draft, commands, ui);
             });
         });
     Panel::right("right")

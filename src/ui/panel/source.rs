@@ -29,9 +29,7 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         for device in &status.video_devices {
             let name = match device.spec {
                 SourceSpec::Test {} => t.test_pattern,
-                SourceSpec::Screen(_) | SourceSpec::Camera(_) | SourceSpec::File(_) => {
-                    device.name.as_str()
-                }
+                _ => device.name.as_str(),
             };
             let chosen = draft
                 .source()
@@ -53,8 +51,12 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                     let name = file.path.file_name().unwrap_or(file.path.as_os_str());
                     name.to_string_lossy().into_owned()
                 }
+                SourceSpec::Still(still) => {
+                    let name = still.path.file_name().unwrap_or(still.path.as_os_str());
+                    name.to_string_lossy().into_owned()
+                }
                 SourceSpec::Test {} => t.test_pattern.to_owned(),
-                SourceSpec::Screen(_) | SourceSpec::Camera(_) => spec.name(),
+                SourceSpec::Screen(_) | SourceSpec::Camera(_) | SourceSpec::Color(_) => spec.name(),
             };
             row_ui(status, draft, &spec, &name, true, ui);
         }

@@ -26,7 +26,7 @@ impl Icon {
             SourceSpec::Test {} => Self::TestPattern,
             SourceSpec::Screen(_) => Self::Screen,
             SourceSpec::Camera(_) => Self::Camera,
-            SourceSpec::File(_) => Self::File,
+            SourceSpec::File(_) | SourceSpec::Still(_) | SourceSpec::Color(_) => Self::File,
         }
     }
 

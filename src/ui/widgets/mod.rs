@@ -1,10 +1,12 @@
 //! Small parts the panels are made of. Drawn with egui's painter; each takes what it shows and returns a response.
 
+mod anchor;
 mod controls;
 mod graph;
 mod icon;
 mod meter;
 
+pub use anchor::anchor_grid;
 pub use controls::{WideButton, choice_row, reveal_button, status_pill, wide_button};
 pub use graph::graph;
 pub use icon::Icon;

@@ -1,0 +1,142 @@
+//! Stills against files made here.
+
+use std::fs::File;
+
+use crossbeam_channel::bounded;
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, Rgba};
+
+use super::*;
+use crate::capture::{SourceSpec, open_video};
+use crate::media::SourceId;
+use crate::media::time::{FrameRate, MediaClock};
+
+fn context() -> SourceContext {
+    SourceContext {
+        id: SourceId(3),
+        clock: MediaClock::start(),
+        rate: FrameRate::FPS_30,
+        resolution: Resolution::new(64, 36),
+        taps: bounded(1).0,
+    }
+}
+
+fn opened(path: &Path) -> Result<Box<dyn VideoSource>, SourceError> {
+    let path = path.to_owned();
+    open_video(&SourceSpec::Still(StillSettings { path }), &context())
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn first_pixel(frame: &VideoFrame) -> [u8; 4] {
+    match &frame.data {
+        FrameData::Bgra(p) => [p.data[2], p.data[1], p.data[0], 255],
+        FrameData::Rgba(p) => [p.data[0], p.data[1], p.data[2], p.data[3]],
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_picture_comes_once_and_again_when_its_file_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let save = |color: [u8; 4], side| {
+        RgbaImage::from_pixel(side, side, Rgba(color))
+            .save(&path)
+            .unwrap();
+    };
+    save([10, 20, 30, 255], 8);
+    let mut source = opened(&path).unwrap();
+    let frame = source.next(PATIENCE).unwrap().unwrap();
+    assert_eq!(first_pixel(&frame), [10, 20, 30, 255]);
+    assert!(matches!(frame.data, FrameData::Bgra(_)), "opaque");
+    assert!(source.next(Duration::ZERO).unwrap().is_none() && source.may_be_still());
+    save([200, 20, 30, 128], 9);
+    let frame = loop {
+        if let Some(frame) = source.next(Duration::from_millis(10)).unwrap() {
+            break frame;
+        }
+    };
+    assert_eq!((first_pixel(&frame), frame.seq), ([200, 20, 30, 128], 1));
+    assert!(matches!(frame.data, FrameData::Rgba(_)), "with its alpha");
+}
+
+#[test]
+fn an_animation_keeps_its_own_timing_and_loops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gif");
+    let mut encoder = GifEncoder::new(File::create(&path).unwrap());
+    encoder.set_repeat(Repeat::Infinite).unwrap();
+    for (level, ms) in [(0, 40), (100, 80), (200, 60)] {
+        let image = RgbaImage::from_pixel(4, 4, Rgba([level, level, level, 255]));
+        let delay = Delay::from_numer_denom_ms(ms, 1);
+        encoder
+            .encode_frame(Frame::from_parts(image, 0, 0, delay))
+            .unwrap();
+    }
+    drop(encoder);
+    let mut source = opened(&path).unwrap();
+    let frames: Vec<_> = (0..7)
+        .map(|_| source.next(PATIENCE).unwrap().unwrap())
+        .collect();
+    let levels: Vec<_> = frames.iter().map(|f| first_pixel(f)[0]).collect();
+    assert_eq!(levels, [0, 100, 200, 0, 100, 200, 0]);
+    for (pair, ms) in frames.windows(2).zip([40, 80, 60, 40, 80, 60]) {
+        let gap = pair[1].pts.nanos_since(pair[0].pts) / 1_000_000;
+        // later on a busy machine, never earlier
+        assert!(gap >= ms, "{gap} ms, not {ms}");
+    }
+}
+
+#[test]
+fn a_large_picture_is_made_smaller_with_every_pixel_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("big.png");
+    RgbaImage::from_fn(1024, 512, |x, y| {
+        let v = if (x + y) % 2 == 0 { 255 } else { 0 };
+        Rgba([v, v, v, 255])
+    })
+    .save(&path)
+    .unwrap();
+    let frame = opened(&path).unwrap().next(PATIENCE).unwrap().unwrap();
+    assert_eq!(frame.resolution, Resolution::new(128, 64));
+    let FrameData::Bgra(plane) = &frame.data else {
+        panic!("opaque");
+    };
+    assert!(
+        plane.data.iter().step_by(4).all(|v| v.abs_diff(127) < 6),
+        "grey"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_in_words_and_tried_again_or_not() {
+    use crate::media::Recovery;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let error = |path: &Path| opened(path).err().unwrap();
+    assert_eq!(error(&path).recovery(), Recovery::Retry);
+    std::fs::write(&path, "text").unwrap();
+    let message = error(&path).to_string();
+    assert!(
+        message.contains("a.png") && message.contains("PNG"),
+        "{message}"
+    );
+    std::fs::write(&path, b"\x89PNG\r\n\x1a\n cut off").unwrap();
+    assert_eq!(
+        error(&path).recovery(),
+        Recovery::Retry,
+        "still being written"
+    );
+}
+
+#[test]
+fn a_colour_fills_the_show() {
+    let color: Color = "#ff8000".parse().unwrap();
+    let spec = SourceSpec::Color(ColorSettings { color });
+    let mut source = open_video(&spec, &context()).unwrap();
+    let frame = source.next(PATIENCE).unwrap().unwrap();
+    assert_eq!(first_pixel(&frame), [255, 128, 0, 255]);
+    assert_eq!(frame.resolution, Resolution::new(64, 36));
+    assert!(source.next(Duration::ZERO).unwrap().is_none());
+}
