@@ -17,7 +17,8 @@ struct BeautyUniform {
 const SHARPEN_LIMIT = 0.12;
 // Of the added light, the share that scales colours instead of being added to them: as colourful as before, in Lab.
 const WHITEN_SCALES = 0.15;
-const WHITEN_MOST = 0.45;
+const WHITEN_MOST = 0.5;
+const TOP = 1.0 / 255.0;
 const RUDDY = vec3f(0.22, -0.09, -0.02);
 
 fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
@@ -26,8 +27,8 @@ fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
 
 fn beauty_tone(rgb: vec3f, skin: f32) -> vec3f {
     let y = max(color_luma(rgb), 0.001);
-    let room = max(1.0 - max(rgb.r, max(rgb.g, rgb.b)), 0.0);
-    // most in the middle; black and white stay, and no channel reaches the top
+    // most in the middle; black and white stay, and no channel is rounded to the top
+    let room = max(1.0 - TOP - max(rgb.r, max(rgb.g, rgb.b)), 0.0);
     let wanted = settings.amount.y * WHITEN_MOST * skin * y * (1.0 - y);
     let lift = wanted * room / (wanted + room + 0.0001);
     let light = rgb * (1.0 + WHITEN_SCALES * lift / y) + (1.0 - WHITEN_SCALES) * lift;

@@ -1,20 +1,29 @@
-// Beauty, before step 4 where skin is toned: skin again, from the smoothed colour and softened. Texture and edges do not
-// count here: eyes and mouth lie in skin. Prepended: fullscreen, picture, skin. Entry points: fs_fullscreen, fs.
+// Beauty, before step 4 where skin is toned: where skin lies, from the picture of step 2. Spread over what looks alike
+// nearby: eyes, mouth and cheeks in odd light lie in skin, while hair, all of it texture, does not come back.
+// Prepended: fullscreen, picture, skin. Entry points: fs_fullscreen, fs.
 
 struct BeautyMaskUniform {
-    // One texel in uv (xy).
+    // Distance of samples in uv (xy), range of what is alike (z), gain (w).
     step: vec4f,
 }
 
 @group(1) @binding(0) var<uniform> settings: BeautyMaskUniform;
 
+const RADIUS = 2;
+
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
+    let here = skin_guide(picture_at(vertex.uv).rgb);
     var sum = 0.0;
-    for (var y = -1; y <= 1; y++) {
-        for (var x = -1; x <= 1; x++) {
-            sum += skin_probability(picture_at(vertex.uv + vec2f(f32(x), f32(y)) * settings.step.xy).rgb);
+    var weights = 0.0;
+    for (var y = -RADIUS; y <= RADIUS; y++) {
+        for (var x = -RADIUS; x <= RADIUS; x++) {
+            let uv = vertex.uv + vec2f(f32(x), f32(y)) * settings.step.xy;
+            let texel = textureSampleLevel(picture_plane0, picture_sampler, uv, 0.0);
+            let weight = skin_alike(skin_guide(texel.rgb) - here, settings.step.z);
+            sum += texel.a * weight;
+            weights += weight;
         }
     }
-    return vec4f(vec3f(sum / 9.0), 1.0);
+    return vec4f(vec3f(min(settings.step.w * sum / weights, 1.0)), 1.0);
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::context::GpuContext;
 use super::shader::{ShaderCache, ShaderSource, Uniform};
 use super::texture::{GpuFrame, PictureKey, PictureKind, Sampling, TexturePool};
+use super::timer::PassTimer;
 use super::upload::upload;
 use super::{PassError, ready};
 use crate::media::SourceId;
@@ -293,6 +294,23 @@ pub struct PassContext<'a> {
     pub uniforms: &'a mut Uniforms,
     /// Full-frame passes recorded in this tick.
     pub passes: &'a mut u32,
+    /// Measures passes, where that can be done.
+    pub timer: Option<&'a mut PassTimer>,
+    /// How fine filters may work; see [`Quality`].
+    pub quality: Quality,
+}
+
+/// How fine filters may work. Lowered before pictures are lost, when they take too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// Coarsest.
+    Low,
+    /// In between.
+    Medium,
+    /// As designed.
+    #[default]
+    Full,
 }
 
 /// One draw of a pass.
@@ -341,7 +359,7 @@ impl PassContext<'_> {
     /// Draws into `target`, cleared to opaque black before.
     pub fn draw<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
     ) -> Result<(), PassError> {
@@ -354,7 +372,7 @@ impl PassContext<'_> {
     /// counted as a pass over the whole picture.
     pub fn draw_with<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
         extras: &[&GpuFrame],
@@ -373,6 +391,7 @@ impl PassContext<'_> {
                     store: wgpu::StoreOp::Store,
                 },
             })],
+            timestamp_writes: self.timer.as_mut().and_then(|t| t.pass(label)),
             ..wgpu::RenderPassDescriptor::default()
         });
         for draw in draws {

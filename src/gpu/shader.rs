@@ -142,6 +142,27 @@ filter!(
     ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 2
 );
 
+filter!(
+    /// Unsharp mask.
+    FILTER_SHARPEN, "filter/sharpen", [COLOR, POINT], ["fs"], "SharpenUniform", 0
+);
+filter!(
+    /// A smaller picture.
+    FILTER_SHRINK, "filter/shrink", [], ["fs"], "ShrinkUniform", 0
+);
+filter!(
+    /// One direction of a Gaussian blur.
+    FILTER_BLUR, "filter/blur", [], ["fs"], "BlurUniform", 0
+);
+filter!(
+    /// A blurred picture at full size, with a sharp oval in it.
+    FILTER_BLUR_MIX, "filter/blur_mix", [COLOR, EXTRA, POINT], ["fs"], "BlurMixUniform", 1
+);
+filter!(
+    /// Squares of one colour.
+    FILTER_PIXELATE, "filter/pixelate", [], ["fs"], "PixelateUniform", 0
+);
+
 /// Draws the preview in the window.
 pub static WINDOW_PREVIEW: CommonSource = CommonSource {
     name: "window/preview",
@@ -161,6 +182,11 @@ pub static ALL: &[&ShaderSource] = &[
     &FILTER_BEAUTY_DOWN,
     &FILTER_BEAUTY_MASK,
     &FILTER_BEAUTY,
+    &FILTER_SHARPEN,
+    &FILTER_SHRINK,
+    &FILTER_BLUR,
+    &FILTER_BLUR_MIX,
+    &FILTER_PIXELATE,
 ];
 
 /// Compiled modules, by name. One per device; render thread only.

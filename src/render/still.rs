@@ -11,6 +11,7 @@ use super::{RenderError, SceneState};
 use crate::gpu::context::GpuContext;
 use crate::gpu::pass::{align_row, buffer_size};
 use crate::gpu::readback::ReadbackRing;
+use crate::gpu::timer::PassTime;
 use crate::media::pool::BufferPool;
 use crate::media::video::{FrameData, Resolution};
 
@@ -78,12 +79,18 @@ impl Still {
             drawn: &drawn,
             nv12: Some((plan, &buffer)),
             preview: None,
+            compare: false,
             screenshot: None,
         };
         let passes = run(&mut self.compositor, &job);
         let bytes = wait(&mut self.nv12, buffer)?;
         let stride = align_row(nv12_texels(self.output).width * 4) as usize;
         Ok((convert::nv12_planes(&bytes, stride, self.output), passes?))
+    }
+
+    /// What the passes of the last picture took on the GPU; empty where the adapter cannot tell.
+    pub fn pass_times(&mut self) -> Vec<PassTime> {
+        self.compositor.pass_times().unwrap_or_default()
     }
 
     /// The composed picture.
@@ -95,6 +102,7 @@ impl Still {
             drawn: &drawn,
             nv12: None,
             preview: None,
+            compare: false,
             screenshot: Some(&buffer),
         };
         let drawn = run(&mut self.compositor, &job);

@@ -43,6 +43,10 @@ pub struct Draft {
     pub file_path: String,
     /// There is no file where it points: said below the field.
     pub file_missing: bool,
+    /// The filters that are shown are those of the whole picture, not of the lowest layer.
+    pub filters_of_scene: bool,
+    /// The left half of the preview is shown without filters.
+    pub compare: bool,
     /// What happened.
     pub messages: MessageLog,
     /// The last minute's figures.
@@ -79,6 +83,8 @@ impl Draft {
             key_shown: false,
             file_path: String::new(),
             file_missing: false,
+            filters_of_scene: false,
+            compare: false,
             messages: MessageLog::default(),
             history: History::default(),
             picture: None,

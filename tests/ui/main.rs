@@ -4,6 +4,7 @@
 #![cfg(feature = "gui")]
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod filters;
 mod pictures;
 mod world;
 

@@ -12,9 +12,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::PointOps;
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter};
+use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
-use crate::gpu::pass::{FilterPass, PassContext, Variant};
+use crate::gpu::pass::{FilterPass, PassContext, Quality, Variant};
 use crate::gpu::shader::{
     FILTER_BEAUTY, FILTER_BEAUTY_ACROSS, FILTER_BEAUTY_DOWN, FILTER_BEAUTY_MASK,
     FILTER_BEAUTY_SHRINK, ShaderSource, uniform,
@@ -86,40 +86,18 @@ impl BeautySettings {
 }
 
 impl FilterSettings for BeautySettings {
+    const NAME: &'static str = "Beauty";
+
     const PARAMS: &'static [Param<Self>] = &[
-        Param {
-            label: "Smoothing",
-            help: "Evens skin out; hair, eyes and text stay sharp",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.smoothing,
-            set: |s, v| s.smoothing = v,
-        },
-        Param {
-            label: "Whitening",
-            help: "Lightens skin without washing it out",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.whitening,
-            set: |s, v| s.whitening = v,
-        },
-        Param {
-            label: "Ruddiness",
-            help: "Gives skin a rosier tone",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.ruddiness,
-            set: |s, v| s.ruddiness = v,
-        },
-        Param {
-            label: "Sharpening",
-            help: "Sharpens everything that is not smoothed",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.sharpening,
-            set: |s, v| s.sharpening = v,
-        },
+        param!(smoothing, "Smoothing", 0.0..=100.0, "", "Evens skin out; hair, eyes and text stay sharp"),
+        param!(whitening, "Whitening", 0.0..=100.0, "", "Lightens skin without washing it out"),
+        param!(ruddiness, "Ruddiness", 0.0..=100.0, "", "Gives skin a rosier tone"),
+        param!(sharpening, "Sharpening", 0.0..=100.0, "", "Sharpens everything that is not smoothed"),
     ];
+
+    fn start() -> Self {
+        Self::NATURAL
+    }
 
     fn build(&self) -> Built {
         Built::Passes(Box::new(BeautyFilter { settings: *self }))
@@ -163,7 +141,7 @@ uniform! {
 uniform! {
     /// The mask step.
     pub(in crate::render) BeautyMaskUniform {
-        /// Texel in uv.
+        /// Distance of samples in uv, range, gain.
         step: [f32; 4],
     }
 }
@@ -195,6 +173,10 @@ const EDGE: f32 = 40.0;
 const OWN: [f32; 2] = [34.0, 70.0];
 /// At full smoothing a share of every pixel's own stays: skin without pores is plastic.
 const MOST: f32 = 0.82;
+/// The toned part: distance of samples in texels, range of what is alike, and how little skin around is enough.
+const MASK_APART: f32 = 3.0;
+const MASK_RANGE: f32 = 20.0;
+const MASK_GAIN: f32 = 1.5;
 /// Short side of the working picture.
 const WORKING_SIDE: u32 = 180;
 
@@ -220,12 +202,12 @@ const fn levels(v: f32) -> f32 {
 }
 
 impl BeautyFilter {
-    /// Steps 1 to 3: the smoothed colour with what may move towards it.
+    /// Steps 1 to 3: what step 2 made, and the smoothed colour with what may move towards it.
     fn smooth(
         cx: &mut PassContext<'_>,
         input: &GpuFrame,
         size: Resolution,
-    ) -> Result<GpuFrame, PassError> {
+    ) -> Result<(GpuFrame, GpuFrame), PassError> {
         let [x, y] = texel(size);
         let scale = input.resolution().width.div_ceil(size.width);
         // each sample lies between four pixels, so it stands for two a side
@@ -256,7 +238,7 @@ impl BeautyFilter {
             extras: &[&small],
             ..at_work(&FILTER_BEAUTY_DOWN, Sampling::Nearest)
         };
-        cx.filter(
+        let smoothed = cx.filter(
             &across,
             down,
             BeautyDownUniform {
@@ -264,7 +246,8 @@ impl BeautyFilter {
                 texture: texture(TEXTURE_DOWN),
                 edge: [x, y, levels(levels(NOISE)), levels(levels(EDGE))],
             },
-        )
+        )?;
+        Ok((across, smoothed))
     }
 }
 
@@ -275,20 +258,26 @@ impl VideoFilter for BeautyFilter {
         input: GpuFrame,
         after: &PointOps,
     ) -> Result<GpuFrame, PassError> {
-        let size = working_size(input.resolution(), WORKING_SIDE);
-        let smoothed = Self::smooth(cx, &input, size)?;
+        let side = match cx.quality {
+            Quality::Full => WORKING_SIDE,
+            Quality::Medium => WORKING_SIDE * 2 / 3,
+            Quality::Low => WORKING_SIDE / 2,
+        };
+        let size = working_size(input.resolution(), side);
+        let (across, smoothed) = Self::smooth(cx, &input, size)?;
         let [smoothing, whitening, ruddiness, sharpening] = self.settings.amounts();
         let tone = whitening > 0.0 || ruddiness > 0.0;
         let mask = if tone {
             let [x, y] = texel(size);
+            let [range, gain] = [levels(MASK_RANGE), MASK_GAIN];
             let step = BeautyMaskUniform {
-                step: [x, y, 0.0, 0.0],
+                step: [x * MASK_APART, y * MASK_APART, range, gain],
             };
             let pass = FilterPass {
                 size: Some(size),
                 ..FilterPass::plain(&FILTER_BEAUTY_MASK)
             };
-            cx.filter(&smoothed, pass, step)?
+            cx.filter(&across, pass, step)?
         } else {
             smoothed.clone() // bound, not read
         };

@@ -2,8 +2,10 @@
 //! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
 
 mod adapt;
+mod beauty;
 mod destination;
 mod figures;
+mod filters;
 mod live;
 mod messages;
 mod picture;
@@ -14,8 +16,10 @@ mod source;
 mod top;
 
 pub use adapt::adapt_ui;
+pub use beauty::beauty_ui;
 pub use destination::destination_ui;
 pub use figures::figures_ui;
+pub use filters::filters_ui;
 pub use live::live_ui;
 pub use messages::{failure_ui, messages_ui};
 pub use picture::picture_ui;
@@ -56,6 +60,10 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         .show(ui, |ui| {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 source_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                beauty_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                filters_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);
                 sound_ui(status, draft, commands, ui);
             });
