@@ -1,10 +1,11 @@
 //! What filters cost: milliseconds a picture for each, and for a whole chain up to the encoder's NV12, at 720p, 1080p and
 //! 2160p. Needs no display: `cargo run --release --example gpu_bench`.
 //!
-//! "GPU" is the sum of the passes' own times (timestamps), "-" where the adapter has none; "CPU" is processor time of
+//! `--size 1280x720`, `--name Beauty` and `--software` choose among them. "GPU" is the sum of the passes' own times (timestamps), "-" where the adapter has none; "CPU" is processor time of
 //! the whole process with upload and readback, which on a software adapter is the cost.
 #![expect(clippy::print_stdout, reason = "a measurement prints its figures")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -76,6 +77,7 @@ fn measure(gpu: &GpuContext, size: Resolution, name: &str, filters: Vec<FilterSp
     };
     let plane = picture(size);
     let (mut gpu_ms, mut cpu, mut wall) = (Vec::new(), Vec::new(), Vec::new());
+    let mut passes: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for seq in 0..36 {
         slot.store(VideoFrame {
             pts: MediaTime::ZERO,
@@ -95,6 +97,12 @@ fn measure(gpu: &GpuContext, size: Resolution, name: &str, filters: Vec<FilterSp
             wall.push(before.elapsed().as_secs_f64() * 1e3);
         }
         let times = still.pass_times();
+        for time in times.iter().filter(|_| seq >= 6) {
+            passes
+                .entry(time.name)
+                .or_default()
+                .push(f64::from(time.ms));
+        }
         if seq >= 6 && !times.is_empty() {
             gpu_ms.push(times.iter().map(|t| f64::from(t.ms)).sum());
         }
@@ -106,11 +114,16 @@ fn measure(gpu: &GpuContext, size: Resolution, name: &str, filters: Vec<FilterSp
     let gpu_ms = median(&mut gpu_ms).map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3}"));
     let [cpu, wall] = [median(&mut cpu), median(&mut wall)].map(|v| v.unwrap_or(f64::NAN));
     println!("{name:28} GPU {gpu_ms:>8} ms   CPU {cpu:7.2} ms   wall {wall:7.2} ms");
+    for (pass, times) in passes {
+        let mut times = times;
+        println!("    {pass:24} {:8.3} ms", median(&mut times).unwrap_or(0.0));
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let software = std::env::args().any(|a| a == "--software");
-    let only = std::env::args().skip_while(|a| a != "--size").nth(1);
+    let after = |name: &str| std::env::args().skip_while(|a| a != name).nth(1);
+    let (only, part) = (after("--size"), after("--name").unwrap_or_default());
     let choice = if software {
         AdapterChoice::Software
     } else {
@@ -133,7 +146,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         }
         println!("{size}, up to NV12:");
-        measure(&gpu, size, "no filter", Vec::new());
+        let measure = |name: &str, filters| {
+            if name.contains(&part) {
+                measure(&gpu, size, name, filters);
+            }
+        };
+        measure("no filter", Vec::new());
         for (name, mut spec) in FilterSpec::kinds() {
             if let (FilterSpec::Lut(_), lut) = (&spec, &lut) {
                 spec = lut.clone();
@@ -141,15 +159,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if let FilterSpec::Color(color) = &mut spec {
                 (color.contrast, color.saturation, color.temperature) = (1.1, 1.2, 10.0);
             }
-            measure(&gpu, size, name, vec![spec]);
+            measure(name, vec![spec]);
         }
         let smooth = FilterSpec::Beauty(BeautySettings {
             smoothing: 60.0,
             ..BeautySettings::default()
         });
-        measure(&gpu, size, "Beauty, smoothing only", vec![smooth]);
+        measure("Beauty, smoothing only", vec![smooth]);
         let strong = FilterSpec::Beauty(BeautySettings::STRONG);
-        measure(&gpu, size, "Beauty (strong) + table", vec![strong, lut.clone()]);
+        measure("Beauty (strong) + table", vec![strong, lut.clone()]);
     }
     Ok(())
 }

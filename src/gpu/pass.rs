@@ -26,6 +26,8 @@ pub struct Variant {
     pub taps: u8,
     /// A boolean constant of the shader that is set.
     pub option: Option<&'static str>,
+    /// Per-pixel steps at its end, where it has any.
+    pub points: PointKinds,
     /// Draws over what is there (premultiplied alpha), as a strip of four vertices.
     pub layer: Option<Blend>,
 }
@@ -48,6 +50,7 @@ impl Variant {
             kind,
             taps: 1,
             option: None,
+            points: [0; 8],
             layer: None,
         }
     }
@@ -59,9 +62,10 @@ impl Variant {
             kind,
             taps,
             option,
+            points,
             layer,
         } = *self;
-        (shader.name, fragment, kind, taps, option, layer)
+        (shader.name, fragment, kind, taps, option, points, layer)
     }
 }
 
@@ -71,8 +75,24 @@ type Key = (
     PictureKind,
     u8,
     Option<&'static str>,
+    PointKinds,
     Option<Blend>,
 );
+
+/// Kinds of the per-pixel steps at the end of a pass, 0 for none: the constants `POINT_STEP_0` to `POINT_STEP_7` of
+/// `shaders/common/point.wgsl`.
+pub type PointKinds = [u8; 8];
+
+const POINT_STEPS: [&str; 8] = [
+    "POINT_STEP_0",
+    "POINT_STEP_1",
+    "POINT_STEP_2",
+    "POINT_STEP_3",
+    "POINT_STEP_4",
+    "POINT_STEP_5",
+    "POINT_STEP_6",
+    "POINT_STEP_7",
+];
 
 /// Compiled pipelines; all draw into `Rgba8Unorm`.
 #[derive(Debug)]
@@ -139,6 +159,8 @@ impl Pipelines {
             ("PICTURE_TAPS", f64::from(variant.taps)),
         ];
         constants.extend(variant.option.map(|name| (name, 1.0)));
+        let steps = POINT_STEPS.into_iter().zip(variant.points);
+        constants.extend(steps.filter(|(_, k)| *k > 0).map(|(n, k)| (n, f64::from(k))));
         let layout = &self.layouts[variant.shader.extras.min(2) as usize];
         let module = self.shaders.get(&self.device, variant.shader);
         let options = wgpu::PipelineCompilationOptions {

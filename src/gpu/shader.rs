@@ -74,10 +74,12 @@ common!(EXTRA, "common/extra");
 common!(MASK, "common/mask");
 common!(POINT, "common/point");
 common!(SKIN, "common/skin");
+common!(EVEN, "common/even");
 
 /// Files that are only ever prepended.
 pub static COMMON: &[&CommonSource] =
     &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
+pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN, &EVEN];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {
@@ -126,11 +128,11 @@ filter!(
 );
 filter!(
     /// Beauty: edge-preserving mean along rows.
-    FILTER_BEAUTY_ACROSS, "filter/beauty_across", [SKIN], ["fs"], "BeautyAcrossUniform", 0
+    FILTER_BEAUTY_ACROSS, "filter/beauty_across", [SKIN, EVEN], ["fs"], "BeautyAcrossUniform", 0
 );
 filter!(
     /// Beauty: edge-preserving mean along columns, and edges.
-    FILTER_BEAUTY_DOWN, "filter/beauty_down", [EXTRA, SKIN], ["fs"], "BeautyDownUniform", 1
+    FILTER_BEAUTY_DOWN, "filter/beauty_down", [EXTRA, SKIN, EVEN], ["fs"], "BeautyDownUniform", 1
 );
 filter!(
     /// Beauty: where skin is toned.

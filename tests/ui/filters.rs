@@ -42,7 +42,7 @@ fn beauty_is_one_switch_with_presets_and_sliders() {
         let wanted = FilterSpec::Beauty(BeautySettings::STRONG);
         assert_eq!(scene(&preset).layers[0].filters, [wanted]);
 
-        assert_eq!(slider(&harness, smoothing).numeric_value(), Some(100.0));
+        assert_eq!(slider(&harness, smoothing).accesskit_node().numeric_value(), Some(100.0));
         slider(&harness, smoothing).focus();
         harness.run();
         harness.key_press(eframe::egui::Key::ArrowLeft);
@@ -71,7 +71,7 @@ fn filters_are_added_turned_and_removed() {
     let filters = &scene(&added).filters;
     assert!(matches!(filters[..], [FilterSpec::Vignette(_)]), "{filters:?}");
     assert!(scene(&added).layers[0].filters.is_empty());
-    assert_eq!(slider(&harness, "Strength").numeric_value(), Some(40.0));
+    assert_eq!(slider(&harness, "Strength").accesskit_node().numeric_value(), Some(40.0));
     click(&mut harness, "Add filter");
     let two = click(&mut harness, "Look");
     assert_eq!(scene(&two).filters.len(), 2);

@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::point::PointOps;
+use super::point::{PointNumbers, PointOps};
 use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Quality, Variant};
@@ -119,7 +119,7 @@ uniform! {
 uniform! {
     /// Step 2.
     pub(in crate::render) BeautyAcrossUniform {
-        /// From texel to texel, range.
+        /// Range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
@@ -129,11 +129,11 @@ uniform! {
 uniform! {
     /// Step 3.
     pub(in crate::render) BeautyDownUniform {
-        /// From texel to texel, range.
+        /// Range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
-        /// Texel in uv, noise, softness.
+        /// Noise, softness.
         edge: [f32; 4],
     }
 }
@@ -141,7 +141,7 @@ uniform! {
 uniform! {
     /// The mask step.
     pub(in crate::render) BeautyMaskUniform {
-        /// Distance of samples in uv, range, gain.
+        /// Range, gain.
         step: [f32; 4],
     }
 }
@@ -154,7 +154,7 @@ uniform! {
         /// Distance of samples, own detail from and to.
         shape: [f32; 4],
         /// Steps that follow.
-        after: PointOps,
+        after: PointNumbers,
     }
 }
 
@@ -173,8 +173,7 @@ const EDGE: f32 = 40.0;
 const OWN: [f32; 2] = [34.0, 70.0];
 /// At full smoothing a share of every pixel's own stays: skin without pores is plastic.
 const MOST: f32 = 0.82;
-/// The toned part: distance of samples in texels, range of what is alike, and how little skin around is enough.
-const MASK_APART: f32 = 3.0;
+/// The toned part: range of what is alike, and how little skin around is enough.
 const MASK_RANGE: f32 = 20.0;
 const MASK_GAIN: f32 = 1.5;
 /// Short side of the working picture.
@@ -230,7 +229,7 @@ impl BeautyFilter {
             &small,
             at_work(&FILTER_BEAUTY_ACROSS, Sampling::Nearest),
             BeautyAcrossUniform {
-                step: [x, 0.0, levels(RANGE), 0.0],
+                step: [levels(RANGE), 0.0, 0.0, 0.0],
                 texture: texture(TEXTURE_ACROSS),
             },
         )?;
@@ -242,9 +241,9 @@ impl BeautyFilter {
             &across,
             down,
             BeautyDownUniform {
-                step: [0.0, y, levels(RANGE), 0.0],
+                step: [levels(RANGE), 0.0, 0.0, 0.0],
                 texture: texture(TEXTURE_DOWN),
-                edge: [x, y, levels(levels(NOISE)), levels(levels(EDGE))],
+                edge: [levels(levels(NOISE)), levels(levels(EDGE)), 0.0, 0.0],
             },
         )?;
         Ok((across, smoothed))
@@ -268,10 +267,8 @@ impl VideoFilter for BeautyFilter {
         let [smoothing, whitening, ruddiness, sharpening] = self.settings.amounts();
         let tone = whitening > 0.0 || ruddiness > 0.0;
         let mask = if tone {
-            let [x, y] = texel(size);
-            let [range, gain] = [levels(MASK_RANGE), MASK_GAIN];
             let step = BeautyMaskUniform {
-                step: [x * MASK_APART, y * MASK_APART, range, gain],
+                step: [levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
             };
             let pass = FilterPass {
                 size: Some(size),
@@ -288,12 +285,13 @@ impl VideoFilter for BeautyFilter {
         let uniform = BeautyUniform {
             amount: [smoothing * MOST, whitening, ruddiness, sharpening * 1.5],
             shape: [x * reach, y * reach, levels(OWN[0]), levels(OWN[1])],
-            after: *after,
+            after: after.numbers(input.resolution()),
         };
         let plain = FilterPass::plain(&FILTER_BEAUTY);
         let pass = FilterPass {
             variant: Variant {
                 fragment: fragment(&FILTER_BEAUTY, tone, sharpening > 0.0),
+                points: after.kinds(),
                 ..plain.variant
             },
             extras: &[&smoothed, &mask],

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::point::PointOps;
+use super::point::{PointNumbers, PointOps};
 use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
-use crate::gpu::pass::{FilterPass, PassContext};
+use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::{FILTER_BLUR, FILTER_BLUR_MIX, FILTER_SHRINK, uniform};
 use crate::gpu::texture::{GpuFrame, Sampling};
 use crate::media::video::Resolution;
@@ -84,7 +84,7 @@ uniform! {
         /// Middle and half sides of the sharp oval.
         sharp: [f32; 4],
         /// Steps that follow.
-        after: PointOps,
+        after: PointNumbers,
     }
 }
 
@@ -151,11 +151,16 @@ impl VideoFilter for Blur {
         let narrow = size.height as f32 / size.width.max(1) as f32;
         let uniform = BlurMixUniform {
             sharp: [left, top, sharp * narrow * 0.5, sharp * 0.5],
-            after: *after,
+            after: after.numbers(size),
         };
+        let plain = FilterPass::plain(&FILTER_BLUR_MIX);
         let pass = FilterPass {
+            variant: Variant {
+                points: after.kinds(),
+                ..plain.variant
+            },
             extras: &[&blurred],
-            ..FilterPass::plain(&FILTER_BLUR_MIX)
+            ..plain
         };
         cx.filter(&input, pass, uniform)
     }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::point::PointOps;
+use super::point::{PointNumbers, PointOps};
 use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
-use crate::gpu::pass::{FilterPass, PassContext};
+use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::{FILTER_SHARPEN, uniform};
 use crate::gpu::texture::GpuFrame;
 
@@ -42,7 +42,7 @@ uniform! {
         /// Distance of samples, strength, most change.
         step: [f32; 4],
         /// Steps that follow.
-        after: PointOps,
+        after: PointNumbers,
     }
 }
 
@@ -68,9 +68,14 @@ impl VideoFilter for Sharpen {
         let strength = (self.0.strength / 100.0).clamp(0.0, 1.0) * GAIN;
         let uniform = SharpenUniform {
             step: [reach / width, reach / height, strength, MOST],
-            after: *after,
+            after: after.numbers(size),
         };
-        cx.filter(&input, FilterPass::plain(&FILTER_SHARPEN), uniform)
+        let plain = FilterPass::plain(&FILTER_SHARPEN);
+        let variant = Variant {
+            points: after.kinds(),
+            ..plain.variant
+        };
+        cx.filter(&input, FilterPass { variant, ..plain }, uniform)
     }
 
     fn update(&mut self, spec: &FilterSpec) -> Updated {
