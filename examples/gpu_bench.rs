@@ -51,7 +51,11 @@ fn picture(size: Resolution) -> Plane {
     for y in 0..size.height {
         for x in 0..size.width {
             let skin = x.abs_diff(size.width / 2) < size.height / 4 && y > size.height / 6;
-            let [b, g, r] = if skin { [124, 158, 210] } else { [126, 118, 112] };
+            let [b, g, r] = if skin {
+                [124, 158, 210]
+            } else {
+                [126, 118, 112]
+            };
             let n = rng.u8(..16);
             data.extend([b + n, g + n, r + n, 255]);
         }

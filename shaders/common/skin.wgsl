@@ -23,6 +23,9 @@ const SKIN_HUE_HIGH = vec2f(1.483, 2.05);
 const SKIN_CHROMA = vec2f(58.0, 70.0) / 255.0;
 const SKIN_BLACK = vec2f(18.0, 34.0) / 255.0;
 
+// Cr of skin is small: stored so much larger, for the sake of its last bits.
+const SKIN_CR_SCALE = 2.0;
+
 // 0 (surely not skin) to 1.
 fn skin_probability(rgb: vec3f) -> f32 {
     let y = dot(rgb, SKIN_LUMA);

@@ -14,16 +14,14 @@ struct PixelateUniform {
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
     let uv = vertex.uv;
     let inside = all(uv >= settings.area.xy) && all(uv < settings.area.zw);
-    if !inside {
-        return clamp(picture_at(uv), vec4f(0.0), vec4f(1.0));
-    }
-    let first = settings.area.xy + floor((uv - settings.area.xy) / settings.square.xy) * settings.square.xy;
-    var sum = vec4f(0.0);
-    for (var y = 0; y < 4; y++) {
-        for (var x = 0; x < 4; x++) {
-            let at = first + (vec2f(f32(x), f32(y)) + 0.5) * 0.25 * settings.square.xy;
-            sum += picture_at(min(at, vec2f(1.0)));
-        }
-    }
-    return clamp(sum / 16.0, vec4f(0.0), vec4f(1.0));
+    // outside the part a square is a pixel: the same reads for all, since software adapters run both ways anyway
+    let size = vec2f(textureDimensions(picture_plane0)) * picture.plane_scale.xy;
+    let square = max(settings.square.xy * size, vec2f(1.0));
+    let corner = settings.area.xy * size;
+    let first = corner + floor((vertex.position.xy - corner) / square) * square;
+    let start = select(vertex.position.xy, first + square * 0.25, inside);
+    let apart = select(vec2f(0.0), square * 0.5, inside);
+    let sum = picture_pixel(vec2i(start)) + picture_pixel(vec2i(start + vec2f(apart.x, 0.0)))
+        + picture_pixel(vec2i(start + vec2f(0.0, apart.y))) + picture_pixel(vec2i(start + apart));
+    return clamp(sum * 0.25, vec4f(0.0), vec4f(1.0));
 }

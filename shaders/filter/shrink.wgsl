@@ -2,7 +2,7 @@
 // Entry points: fs_fullscreen, fs.
 
 struct ShrinkUniform {
-    // One texel of the smaller picture in uv (xy); samples along each side of it (z).
+    // Pixels of the picture for one of the smaller picture, each way (xy).
     step: vec4f,
 }
 
@@ -10,16 +10,17 @@ struct ShrinkUniform {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    let count = u32(settings.step.z);
-    let apart = settings.step.xy / settings.step.z;
-    let first = vertex.uv - settings.step.xy * 0.5 + apart * 0.5;
+    let at = floor(vertex.position.xy);
+    let low = vec2i(round(at * settings.step.xy));
+    let high = max(vec2i(round((at + 1.0) * settings.step.xy)), low + 1);
     var sum = vec4f(0.0);
-    for (var y = 0u; y < count; y++) {
-        for (var x = 0u; x < count; x++) {
-            let color = clamp(picture_at(first + vec2f(f32(x), f32(y)) * apart), vec4f(0.0), vec4f(1.0));
+    for (var y = low.y; y < high.y; y++) {
+        for (var x = low.x; x < high.x; x++) {
+            let color = clamp(picture_pixel(vec2i(x, y)), vec4f(0.0), vec4f(1.0));
             // colours of what cannot be seen do not count
             sum += vec4f(color.rgb * color.a, color.a);
         }
     }
-    return vec4f(sum.rgb / max(sum.a, 0.0001), sum.a / f32(count * count));
+    let count = (high - low).x * (high - low).y;
+    return vec4f(sum.rgb / max(sum.a, 0.0001), sum.a / f32(count));
 }

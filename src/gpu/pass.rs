@@ -99,7 +99,7 @@ const POINT_STEPS: [&str; 8] = [
 pub struct Pipelines {
     device: wgpu::Device,
     /// By the number of extra pictures.
-    layouts: [wgpu::PipelineLayout; 3],
+    layouts: [wgpu::PipelineLayout; 2],
     shaders: ShaderCache,
     ready: HashMap<Key, wgpu::RenderPipeline>,
 }
@@ -119,7 +119,6 @@ impl Pipelines {
         let layouts = [
             layout(&[picture, numbers]),
             layout(&[picture, numbers, picture]),
-            layout(&[picture, numbers, picture, picture]),
         ];
         Self {
             device: gpu.device.clone(),
@@ -160,8 +159,12 @@ impl Pipelines {
         ];
         constants.extend(variant.option.map(|name| (name, 1.0)));
         let steps = POINT_STEPS.into_iter().zip(variant.points);
-        constants.extend(steps.filter(|(_, k)| *k > 0).map(|(n, k)| (n, f64::from(k))));
-        let layout = &self.layouts[variant.shader.extras.min(2) as usize];
+        constants.extend(
+            steps
+                .filter(|(_, k)| *k > 0)
+                .map(|(n, k)| (n, f64::from(k))),
+        );
+        let layout = &self.layouts[variant.shader.extras.min(1) as usize];
         let module = self.shaders.get(&self.device, variant.shader);
         let options = wgpu::PipelineCompilationOptions {
             constants: &constants,

@@ -30,7 +30,7 @@ pub struct ShaderSource {
     pub fragments: &'static [&'static str],
     /// Name of the struct bound at group 1, binding 0.
     pub uniform: &'static str,
-    /// Pictures it reads besides, at group 2 and on: 0 to 2.
+    /// Pictures it reads besides, at group 2: 0 or 1.
     pub extras: u32,
 }
 
@@ -71,7 +71,6 @@ common!(FULLSCREEN, "common/fullscreen");
 common!(COLOR, "common/color");
 common!(PICTURE, "common/picture");
 common!(EXTRA, "common/extra");
-common!(MASK, "common/mask");
 common!(POINT, "common/point");
 common!(SKIN, "common/skin");
 common!(EVEN, "common/even");
@@ -80,6 +79,7 @@ common!(EVEN, "common/even");
 pub static COMMON: &[&CommonSource] =
     &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
 pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN, &EVEN];
+    &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &POINT, &SKIN, &EVEN];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {
@@ -132,16 +132,12 @@ filter!(
 );
 filter!(
     /// Beauty: edge-preserving mean along columns, and edges.
-    FILTER_BEAUTY_DOWN, "filter/beauty_down", [EXTRA, SKIN, EVEN], ["fs"], "BeautyDownUniform", 1
-);
-filter!(
-    /// Beauty: where skin is toned.
-    FILTER_BEAUTY_MASK, "filter/beauty_mask", [SKIN], ["fs"], "BeautyMaskUniform", 0
+    FILTER_BEAUTY_DOWN, "filter/beauty_down", [COLOR, EXTRA, SKIN, EVEN], ["fs"], "BeautyDownUniform", 1
 );
 filter!(
     /// Beauty: the pass at full size.
-    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, MASK, SKIN, POINT],
-    ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 2
+    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, SKIN, POINT],
+    ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 1
 );
 
 filter!(
@@ -182,7 +178,6 @@ pub static ALL: &[&ShaderSource] = &[
     &FILTER_BEAUTY_SHRINK,
     &FILTER_BEAUTY_ACROSS,
     &FILTER_BEAUTY_DOWN,
-    &FILTER_BEAUTY_MASK,
     &FILTER_BEAUTY,
     &FILTER_SHARPEN,
     &FILTER_SHRINK,

@@ -112,8 +112,8 @@ impl PassTimer {
 fn add_up(data: &[u8], names: &[&'static str], period: f32) -> Vec<PassTime> {
     let mut times: Vec<PassTime> = Vec::new();
     for (pair, name) in data.as_chunks::<16>().0.iter().zip(names) {
-        let [from, to] = [&pair[..8], &pair[8..]]
-            .map(|b| b.try_into().map_or(0, u64::from_le_bytes));
+        let [from, to] =
+            [&pair[..8], &pair[8..]].map(|b| b.try_into().map_or(0, u64::from_le_bytes));
         #[expect(clippy::cast_precision_loss, reason = "a display figure")]
         let ms = to.saturating_sub(from) as f32 * period / 1e6;
         match times.iter_mut().find(|t| t.name == *name) {

@@ -77,8 +77,16 @@ mod tests {
         assert_eq!(run(&mut budget, 20, 60), Quality::Full);
         assert_eq!(run(&mut budget, 31, 2), Quality::Medium);
         assert_eq!(run(&mut budget, 31, 2), Quality::Low);
-        assert_eq!(run(&mut budget, 31, 60), Quality::Low, "there is no lower one");
-        assert_eq!(run(&mut budget, 20, 60), Quality::Low, "neither too much nor room");
+        assert_eq!(
+            run(&mut budget, 31, 60),
+            Quality::Low,
+            "there is no lower one"
+        );
+        assert_eq!(
+            run(&mut budget, 20, 60),
+            Quality::Low,
+            "neither too much nor room"
+        );
         assert_eq!(run(&mut budget, 8, 9), Quality::Low);
         assert_eq!(run(&mut budget, 8, 3), Quality::Medium);
         assert_eq!(run(&mut budget, 8, 12), Quality::Full);

@@ -302,11 +302,9 @@ impl Recorder<'_, '_> {
             width: (to.width() / 2).max(1),
             ..to.size()
         };
-        self.cx.encoder.copy_texture_to_texture(
-            from.as_image_copy(),
-            to.as_image_copy(),
-            left,
-        );
+        self.cx
+            .encoder
+            .copy_texture_to_texture(from.as_image_copy(), to.as_image_copy(), left);
         Ok(())
     }
 

@@ -127,7 +127,6 @@ pub fn uniform_layouts() -> Vec<UniformLayout> {
         filter::beauty::BeautyShrinkUniform::LAYOUT,
         filter::beauty::BeautyAcrossUniform::LAYOUT,
         filter::beauty::BeautyDownUniform::LAYOUT,
-        filter::beauty::BeautyMaskUniform::LAYOUT,
         filter::beauty::BeautyUniform::LAYOUT,
         filter::sharpen::SharpenUniform::LAYOUT,
         filter::blur::ShrinkUniform::LAYOUT,

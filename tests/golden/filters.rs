@@ -23,7 +23,9 @@ const ROUNDING: Tolerance = Tolerance {
 /// wall with lettering.
 fn portrait(size: Resolution) -> Picture {
     let mut rng = fastrand::Rng::with_seed(4);
-    let noise: Vec<i32> = (0..size.width * size.height).map(|_| rng.i32(-9..=9)).collect();
+    let noise: Vec<i32> = (0..size.width * size.height)
+        .map(|_| rng.i32(-9..=9))
+        .collect();
     let (w, h) = (size.width as f32, size.height as f32);
     Picture::new(size, |x, y| {
         let (u, v) = (x as f32 / w, y as f32 / h);
@@ -103,7 +105,11 @@ fn every_filter_looks_as_it_should_and_as_nothing_when_it_does_nothing() {
         };
         state.scene.filters = vec![FilterSpec::Look(settings)];
         let shot = still.composed(&state).unwrap().to_rgba();
-        let grey = shot.as_chunks::<4>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]);
+        let grey = shot
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .all(|p| p[0] == p[1] && p[1] == p[2]);
         assert_eq!(grey, look == Look::BlackWhite, "{name}");
     }
 }
@@ -115,11 +121,16 @@ fn a_table_maps_each_colour_to_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let source = portrait(size);
     let mut state = single(frame(&source, PixelFormat::Bgra, ColorSpec::default()));
-    state.scene.layers[0].filters = vec![FilterSpec::Lut(kaibo::render::filter::lut::LutSettings {
-        path: table(dir.path()),
-        strength: 100.0,
-    })];
-    let got = Still::new(&gpu, size).unwrap().composed(&state).unwrap().to_rgba();
+    state.scene.layers[0].filters =
+        vec![FilterSpec::Lut(kaibo::render::filter::lut::LutSettings {
+            path: table(dir.path()),
+            strength: 100.0,
+        })];
+    let got = Still::new(&gpu, size)
+        .unwrap()
+        .composed(&state)
+        .unwrap()
+        .to_rgba();
     for (n, p) in got.as_chunks::<4>().0.iter().enumerate() {
         let [r, g, b] = source.at(n as u32 % size.width, n as u32 / size.width);
         for (got, want) in p.iter().zip([g, b, r]) {
@@ -222,10 +233,20 @@ fn beauty_smooths_every_tone_and_leaves_edges_and_the_room() {
     }
     // below the tones nothing is skin (away from borders, where two colours may mix to a skin tone): even the noise stays
     for (column, color) in (0..).zip(OTHERS) {
-        let [was, is] = [&before, &after]
-            .map(|rgba| figures(rgba, column * TILE + 40, TILE + 40, 120, 120));
-        assert!(is.1 > was.1 * 0.95, "{color:?}: noise {} of {}", is.1, was.1);
-        assert!((is.0 - was.0).abs() < 0.2, "{color:?}: {} to {}", was.0, is.0);
+        let [was, is] =
+            [&before, &after].map(|rgba| figures(rgba, column * TILE + 40, TILE + 40, 120, 120));
+        assert!(
+            is.1 > was.1 * 0.95,
+            "{color:?}: noise {} of {}",
+            is.1,
+            was.1
+        );
+        assert!(
+            (is.0 - was.0).abs() < 0.2,
+            "{color:?}: {} to {}",
+            was.0,
+            is.0
+        );
     }
 }
 
@@ -255,7 +276,10 @@ fn whitening_lightens_step_by_step_and_clips_nothing() {
                 assert!(now - before < 12.0, "tone {tone}, step {step} jumps");
             }
             let more = clipped(&shot).saturating_sub(clipped_before);
-            assert!(more * 1000 < shot.len() / 4, "step {step} clips {more} pixels");
+            assert!(
+                more * 1000 < shot.len() / 4,
+                "step {step} clips {more} pixels"
+            );
         } else {
             clipped_before = clipped(&shot);
         }
@@ -274,12 +298,20 @@ fn a_green_screen_goes_and_the_person_stays() {
         .find(|(name, _)| *name == "Chroma key")
         .unwrap();
     state.scene.layers[0].filters = vec![key];
-    let shot = Still::new(&gpu, size).unwrap().composed(&state).unwrap().to_rgba();
+    let shot = Still::new(&gpu, size)
+        .unwrap()
+        .composed(&state)
+        .unwrap()
+        .to_rgba();
     let at = |x: u32, y: u32| {
         let at = ((y * size.width + x) * 4) as usize;
         [shot[at], shot[at + 1], shot[at + 2]]
     };
-    assert_eq!(at(5, 5), [0, 0, 0], "the screen shows what is below: nothing");
+    assert_eq!(
+        at(5, 5),
+        [0, 0, 0],
+        "the screen shows what is below: nothing"
+    );
     let (got, was) = (at(48, 52), source.at(48, 52));
     for (got, was) in got.iter().zip(was) {
         assert!(got.abs_diff(was) <= 3, "skin {was} became {got}");

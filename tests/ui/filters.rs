@@ -23,9 +23,7 @@ fn scene(commands: &[Command]) -> &Scene {
 }
 
 fn slider<'h>(harness: &'h Harness<'_, World>, name: &'h str) -> egui_kittest::Node<'h> {
-    harness.get_by(|node| {
-        node.role() == Role::Slider && node.label().as_deref() == Some(name)
-    })
+    harness.get_by(|node| node.role() == Role::Slider && node.label().as_deref() == Some(name))
 }
 
 #[test]
@@ -42,7 +40,10 @@ fn beauty_is_one_switch_with_presets_and_sliders() {
         let wanted = FilterSpec::Beauty(BeautySettings::STRONG);
         assert_eq!(scene(&preset).layers[0].filters, [wanted]);
 
-        assert_eq!(slider(&harness, smoothing).accesskit_node().numeric_value(), Some(100.0));
+        assert_eq!(
+            slider(&harness, smoothing).accesskit_node().numeric_value(),
+            Some(100.0)
+        );
         slider(&harness, smoothing).focus();
         harness.run();
         harness.key_press(eframe::egui::Key::ArrowLeft);
@@ -69,21 +70,36 @@ fn filters_are_added_turned_and_removed() {
     click(&mut harness, "Add filter");
     let added = click(&mut harness, "Vignette");
     let filters = &scene(&added).filters;
-    assert!(matches!(filters[..], [FilterSpec::Vignette(_)]), "{filters:?}");
+    assert!(
+        matches!(filters[..], [FilterSpec::Vignette(_)]),
+        "{filters:?}"
+    );
     assert!(scene(&added).layers[0].filters.is_empty());
-    assert_eq!(slider(&harness, "Strength").accesskit_node().numeric_value(), Some(40.0));
+    assert_eq!(
+        slider(&harness, "Strength")
+            .accesskit_node()
+            .numeric_value(),
+        Some(40.0)
+    );
     click(&mut harness, "Add filter");
     let two = click(&mut harness, "Look");
     assert_eq!(scene(&two).filters.len(), 2);
     let swapped = click(&mut harness, "⏶");
-    let names: Vec<_> = scene(&swapped).filters.iter().map(FilterSpec::name).collect();
+    let names: Vec<_> = scene(&swapped)
+        .filters
+        .iter()
+        .map(FilterSpec::name)
+        .collect();
     assert_eq!(names, ["Look", "Vignette"]);
     // the first button removes the first filter
     let remove = harness.get_all_by_label("✕").next().unwrap();
     remove.click();
     harness.run();
     let left = taken(&mut harness);
-    assert!(matches!(scene(&left).filters[..], [FilterSpec::Vignette(_)]));
+    assert!(matches!(
+        scene(&left).filters[..],
+        [FilterSpec::Vignette(_)]
+    ));
 }
 
 #[test]

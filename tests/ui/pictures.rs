@@ -60,7 +60,13 @@ fn shots() {
         let mut with = with_a_past(draft(language), &live());
         let filters = &mut with.settings.scene.layers[0].filters;
         filters.push(FilterSpec::Beauty(BeautySettings::NATURAL));
-        filters.extend(FilterSpec::kinds().into_iter().map(|(_, f)| f).skip(1).take(3));
+        filters.extend(
+            FilterSpec::kinds()
+                .into_iter()
+                .map(|(_, f)| f)
+                .skip(1)
+                .take(3),
+        );
         with.compare = true;
         shot(&format!("filters-{tag}"), live(), with, [1280.0, 1300.0]);
     }

@@ -2,7 +2,7 @@
 //! what is not smoothed.
 //!
 //! Everything that looks beyond a pixel happens on a working picture 180 pixels on its short side, whatever the size of the
-//! input: so a look is the same at every size, and four of the five passes cost little. Its steps: average down with a skin
+//! input: so a look is the same at every size, and three of the four passes cost little. Its steps: average down with a skin
 //! probability; an edge-preserving mean, along rows and then along columns, that also notices texture such as hair or wood;
 //! the variance that noise does not explain, as a guided filter takes it, tells edges. At full size each pixel then moves
 //! towards the smoothed colour as far as skin, texture and edges allow, unless it is far from it by itself (a hair).
@@ -16,10 +16,10 @@ use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, para
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Quality, Variant};
 use crate::gpu::shader::{
-    FILTER_BEAUTY, FILTER_BEAUTY_ACROSS, FILTER_BEAUTY_DOWN, FILTER_BEAUTY_MASK,
-    FILTER_BEAUTY_SHRINK, ShaderSource, uniform,
+    FILTER_BEAUTY, FILTER_BEAUTY_ACROSS, FILTER_BEAUTY_DOWN, FILTER_BEAUTY_SHRINK, ShaderSource,
+    uniform,
 };
-use crate::gpu::texture::{GpuFrame, Sampling};
+use crate::gpu::texture::GpuFrame;
 use crate::media::video::Resolution;
 
 /// Settings of the beauty filter, each 0 to 100; the default changes nothing.
@@ -89,10 +89,34 @@ impl FilterSettings for BeautySettings {
     const NAME: &'static str = "Beauty";
 
     const PARAMS: &'static [Param<Self>] = &[
-        param!(smoothing, "Smoothing", 0.0..=100.0, "", "Evens skin out; hair, eyes and text stay sharp"),
-        param!(whitening, "Whitening", 0.0..=100.0, "", "Lightens skin without washing it out"),
-        param!(ruddiness, "Ruddiness", 0.0..=100.0, "", "Gives skin a rosier tone"),
-        param!(sharpening, "Sharpening", 0.0..=100.0, "", "Sharpens everything that is not smoothed"),
+        param!(
+            smoothing,
+            "Smoothing",
+            0.0..=100.0,
+            "",
+            "Evens skin out; hair, eyes and text stay sharp"
+        ),
+        param!(
+            whitening,
+            "Whitening",
+            0.0..=100.0,
+            "",
+            "Lightens skin without washing it out"
+        ),
+        param!(
+            ruddiness,
+            "Ruddiness",
+            0.0..=100.0,
+            "",
+            "Gives skin a rosier tone"
+        ),
+        param!(
+            sharpening,
+            "Sharpening",
+            0.0..=100.0,
+            "",
+            "Sharpens everything that is not smoothed"
+        ),
     ];
 
     fn start() -> Self {
@@ -111,7 +135,7 @@ impl FilterSettings for BeautySettings {
 uniform! {
     /// Step 1.
     pub(in crate::render) BeautyShrinkUniform {
-        /// Texel in uv, samples a side.
+        /// Pixels for one of the working picture.
         step: [f32; 4],
     }
 }
@@ -135,14 +159,8 @@ uniform! {
         texture: [f32; 4],
         /// Noise, softness.
         edge: [f32; 4],
-    }
-}
-
-uniform! {
-    /// The mask step.
-    pub(in crate::render) BeautyMaskUniform {
         /// Range, gain.
-        step: [f32; 4],
+        skin: [f32; 4],
     }
 }
 
@@ -151,7 +169,7 @@ uniform! {
     pub(in crate::render) BeautyUniform {
         /// Smoothing, whitening, ruddiness, sharpening.
         amount: [f32; 4],
-        /// Distance of samples, own detail from and to.
+        /// Distance of samples in pixels, own detail from and to.
         shape: [f32; 4],
         /// Steps that follow.
         after: PointNumbers,
@@ -183,11 +201,6 @@ struct BeautyFilter {
     settings: BeautySettings,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
-fn texel(size: Resolution) -> [f32; 2] {
-    [1.0 / size.width as f32, 1.0 / size.height as f32]
-}
-
 /// Size of the working picture for an input.
 fn working_size(input: Resolution, side: u32) -> Resolution {
     let short = input.width.min(input.height).max(1);
@@ -201,52 +214,57 @@ const fn levels(v: f32) -> f32 {
 }
 
 impl BeautyFilter {
-    /// Steps 1 to 3: what step 2 made, and the smoothed colour with what may move towards it.
+    /// Steps 1 to 3: the smoothed colour with what may move towards it, and the skin that is toned.
     fn smooth(
         cx: &mut PassContext<'_>,
         input: &GpuFrame,
         size: Resolution,
-    ) -> Result<(GpuFrame, GpuFrame), PassError> {
-        let [x, y] = texel(size);
-        let scale = input.resolution().width.div_ceil(size.width);
-        // each sample lies between four pixels, so it stands for two a side
-        #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let samples = scale.div_ceil(2) as f32;
-        let at_work = |shader, sampling| FilterPass {
-            sampling,
+        tone: bool,
+    ) -> Result<GpuFrame, PassError> {
+        let full = input.resolution();
+        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+        let scale = [(full.width, size.width), (full.height, size.height)]
+            .map(|(from, to)| from as f32 / to as f32);
+        let at_work = |shader| FilterPass {
             size: Some(size),
             ..FilterPass::plain(shader)
         };
         let small = cx.filter(
             input,
-            at_work(&FILTER_BEAUTY_SHRINK, Sampling::Linear),
+            at_work(&FILTER_BEAUTY_SHRINK),
             BeautyShrinkUniform {
-                step: [x, y, samples, 0.0],
+                step: [scale[0], scale[1], 0.0, 0.0],
             },
         )?;
+        let step = [levels(RANGE), 0.0, 0.0, 0.0];
         let texture = |[from, to]: [f32; 2]| [from, to, TEXTURE_MOST, 0.0].map(levels);
         let across = cx.filter(
             &small,
-            at_work(&FILTER_BEAUTY_ACROSS, Sampling::Nearest),
+            at_work(&FILTER_BEAUTY_ACROSS),
             BeautyAcrossUniform {
-                step: [levels(RANGE), 0.0, 0.0, 0.0],
+                step,
                 texture: texture(TEXTURE_ACROSS),
             },
         )?;
+        let plain = at_work(&FILTER_BEAUTY_DOWN);
         let down = FilterPass {
+            variant: Variant {
+                option: (!tone).then_some("BEAUTY_PLAIN"),
+                ..plain.variant
+            },
             extras: &[&small],
-            ..at_work(&FILTER_BEAUTY_DOWN, Sampling::Nearest)
+            ..plain
         };
-        let smoothed = cx.filter(
+        cx.filter(
             &across,
             down,
             BeautyDownUniform {
-                step: [levels(RANGE), 0.0, 0.0, 0.0],
+                step,
                 texture: texture(TEXTURE_DOWN),
                 edge: [levels(levels(NOISE)), levels(levels(EDGE)), 0.0, 0.0],
+                skin: [levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
             },
-        )?;
-        Ok((across, smoothed))
+        )
     }
 }
 
@@ -263,28 +281,15 @@ impl VideoFilter for BeautyFilter {
             Quality::Low => WORKING_SIDE / 2,
         };
         let size = working_size(input.resolution(), side);
-        let (across, smoothed) = Self::smooth(cx, &input, size)?;
         let [smoothing, whitening, ruddiness, sharpening] = self.settings.amounts();
         let tone = whitening > 0.0 || ruddiness > 0.0;
-        let mask = if tone {
-            let step = BeautyMaskUniform {
-                step: [levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
-            };
-            let pass = FilterPass {
-                size: Some(size),
-                ..FilterPass::plain(&FILTER_BEAUTY_MASK)
-            };
-            cx.filter(&across, pass, step)?
-        } else {
-            smoothed.clone() // bound, not read
-        };
+        let smoothed = Self::smooth(cx, &input, size, tone)?;
         // fine detail is as fine on the screen at any size
-        let [x, y] = texel(input.resolution());
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let reach = (input.resolution().height.min(input.resolution().width) / 720).max(1) as f32;
         let uniform = BeautyUniform {
             amount: [smoothing * MOST, whitening, ruddiness, sharpening * 1.5],
-            shape: [x * reach, y * reach, levels(OWN[0]), levels(OWN[1])],
+            shape: [reach, 0.0, levels(OWN[0]), levels(OWN[1])],
             after: after.numbers(input.resolution()),
         };
         let plain = FilterPass::plain(&FILTER_BEAUTY);
@@ -294,7 +299,7 @@ impl VideoFilter for BeautyFilter {
                 points: after.kinds(),
                 ..plain.variant
             },
-            extras: &[&smoothed, &mask],
+            extras: &[&smoothed],
             ..plain
         };
         cx.filter(&input, pass, uniform)

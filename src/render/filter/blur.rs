@@ -8,7 +8,7 @@ use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, para
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::{FILTER_BLUR, FILTER_BLUR_MIX, FILTER_SHRINK, uniform};
-use crate::gpu::texture::{GpuFrame, Sampling};
+use crate::gpu::texture::GpuFrame;
 use crate::media::video::Resolution;
 
 /// Settings of the blur; at no radius it changes nothing.
@@ -40,8 +40,20 @@ impl FilterSettings for BlurSettings {
     const NAME: &'static str = "Blur";
 
     const PARAMS: &'static [Param<Self>] = &[
-        param!(radius, "Radius", 0.0..=100.0, "‰", "Of the picture's height"),
-        param!(sharp, "Sharp oval", 0.0..=100.0, "%", "Keeps an oval of this height sharp"),
+        param!(
+            radius,
+            "Radius",
+            0.0..=100.0,
+            "‰",
+            "Of the picture's height"
+        ),
+        param!(
+            sharp,
+            "Sharp oval",
+            0.0..=100.0,
+            "%",
+            "Keeps an oval of this height sharp"
+        ),
         param!(x, "Left", 0.0..=100.0, "%", "Where it lies across"),
         param!(y, "Top", 0.0..=100.0, "%", "Where it lies downwards"),
     ];
@@ -65,7 +77,7 @@ impl FilterSettings for BlurSettings {
 uniform! {
     /// The smaller picture.
     pub(in crate::render) ShrinkUniform {
-        /// Texel in uv, samples a side.
+        /// Pixels for one of the smaller picture.
         step: [f32; 4],
     }
 }
@@ -132,15 +144,11 @@ impl VideoFilter for Blur {
         };
         let mut blurred = input.clone();
         if small != size {
-            // each sample lies between four pixels, so it stands for two a side
-            #[expect(clippy::cast_precision_loss, reason = "a small number")]
-            let samples = size.height.div_ceil(small.height).div_ceil(2) as f32;
-            let pass = FilterPass {
-                sampling: Sampling::Linear,
-                ..at_work(&FILTER_SHRINK)
-            };
-            let step = [x, y, samples, 0.0];
-            blurred = cx.filter(&input, pass, ShrinkUniform { step })?;
+            #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+            let scale = [(size.width, small.width), (size.height, small.height)]
+                .map(|(from, to)| from as f32 / to as f32);
+            let step = [scale[0], scale[1], 0.0, 0.0];
+            blurred = cx.filter(&input, at_work(&FILTER_SHRINK), ShrinkUniform { step })?;
         }
         blurred = cx.filter(&blurred, at_work(&FILTER_BLUR), across)?;
         blurred = cx.filter(&blurred, at_work(&FILTER_BLUR), down)?;
@@ -186,7 +194,11 @@ mod tests {
 
     #[test]
     fn a_blur_is_as_wide_at_every_size_and_never_read_too_far() {
-        for size in [Resolution::HD, Resolution::new(3840, 2160), Resolution::new(64, 36)] {
+        for size in [
+            Resolution::HD,
+            Resolution::new(3840, 2160),
+            Resolution::new(64, 36),
+        ] {
             for radius in [0.5, 5.0, 15.0, 100.0] {
                 let (small, sigma) = working(size, radius);
                 assert!(sigma <= SIGMA * 1.1, "{size} {radius}: {sigma}");

@@ -170,7 +170,11 @@ fn run_points(
         adds_alpha: points.adds_alpha(),
         ..plain
     };
-    cx.filter(input, pass, PointUniform::new(numbers, points.numbers(input.resolution())))
+    cx.filter(
+        input,
+        pass,
+        PointUniform::new(numbers, points.numbers(input.resolution())),
+    )
 }
 
 #[cfg(test)]

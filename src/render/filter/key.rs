@@ -44,9 +44,27 @@ impl FilterSettings for ChromaKeySettings {
         param!(red, "Red", 0.0..=255.0, "", "Red of the key colour"),
         param!(green, "Green", 0.0..=255.0, "", "Green of the key colour"),
         param!(blue, "Blue", 0.0..=255.0, "", "Blue of the key colour"),
-        param!(tolerance, "Tolerance", 0.0..=100.0, "", "How different a colour may be and still goes"),
-        param!(softness, "Softness", 0.0..=100.0, "", "How gradually it goes"),
-        param!(spill, "Spill", 0.0..=100.0, "", "Takes the screen's light off the person"),
+        param!(
+            tolerance,
+            "Tolerance",
+            0.0..=100.0,
+            "",
+            "How different a colour may be and still goes"
+        ),
+        param!(
+            softness,
+            "Softness",
+            0.0..=100.0,
+            "",
+            "How gradually it goes"
+        ),
+        param!(
+            spill,
+            "Spill",
+            0.0..=100.0,
+            "",
+            "Takes the screen's light off the person"
+        ),
     ];
 
     fn start() -> Self {
@@ -112,8 +130,20 @@ impl FilterSettings for ColorKeySettings {
         param!(red, "Red", 0.0..=255.0, "", "Red of the key colour"),
         param!(green, "Green", 0.0..=255.0, "", "Green of the key colour"),
         param!(blue, "Blue", 0.0..=255.0, "", "Blue of the key colour"),
-        param!(tolerance, "Tolerance", 0.0..=100.0, "", "How different a colour may be and still goes"),
-        param!(softness, "Softness", 0.0..=100.0, "", "How gradually it goes"),
+        param!(
+            tolerance,
+            "Tolerance",
+            0.0..=100.0,
+            "",
+            "How different a colour may be and still goes"
+        ),
+        param!(
+            softness,
+            "Softness",
+            0.0..=100.0,
+            "",
+            "How gradually it goes"
+        ),
     ];
 
     fn start() -> Self {
@@ -166,8 +196,20 @@ impl FilterSettings for LumaKeySettings {
 
     const PARAMS: &'static [Param<Self>] = &[
         param!(dark, "Darkest", 0.0..=100.0, "%", "What is darker goes"),
-        param!(bright, "Brightest", 0.0..=100.0, "%", "What is brighter goes"),
-        param!(softness, "Softness", 0.0..=100.0, "", "How gradually it goes"),
+        param!(
+            bright,
+            "Brightest",
+            0.0..=100.0,
+            "%",
+            "What is brighter goes"
+        ),
+        param!(
+            softness,
+            "Softness",
+            0.0..=100.0,
+            "",
+            "How gradually it goes"
+        ),
     ];
 
     fn start() -> Self {
@@ -184,8 +226,16 @@ impl FilterSettings for LumaKeySettings {
     fn build(&self) -> Built {
         let soft = (self.softness / 100.0).max(0.005);
         // an open end lets everything through
-        let low = if self.dark <= 0.0 { -1.0 } else { self.dark / 100.0 };
-        let high = if self.bright >= 100.0 { 2.0 } else { self.bright / 100.0 };
+        let low = if self.dark <= 0.0 {
+            -1.0
+        } else {
+            self.dark / 100.0
+        };
+        let high = if self.bright >= 100.0 {
+            2.0
+        } else {
+            self.bright / 100.0
+        };
         Built::Points(vec![PointStep::new(
             PointKind::LumaKey,
             [low, high, soft, 0.0],

@@ -89,8 +89,13 @@ pub struct LookSettings {
 impl FilterSettings for LookSettings {
     const NAME: &'static str = "Look";
 
-    const PARAMS: &'static [Param<Self>] =
-        &[param!(strength, "Strength", 0.0..=100.0, "", "How much of the look")];
+    const PARAMS: &'static [Param<Self>] = &[param!(
+        strength,
+        "Strength",
+        0.0..=100.0,
+        "",
+        "How much of the look"
+    )];
 
     fn start() -> Self {
         Self {

@@ -48,8 +48,13 @@ pub enum LutError {
 impl FilterSettings for LutSettings {
     const NAME: &'static str = "Colour table";
 
-    const PARAMS: &'static [Param<Self>] =
-        &[param!(strength, "Strength", 0.0..=100.0, "", "How much of the table")];
+    const PARAMS: &'static [Param<Self>] = &[param!(
+        strength,
+        "Strength",
+        0.0..=100.0,
+        "",
+        "How much of the table"
+    )];
 
     fn start() -> Self {
         Self {
@@ -123,12 +128,14 @@ pub fn load(path: &Path) -> Result<ColorTable, LutError> {
 }
 
 fn png(data: &[u8]) -> Result<ColorTable, String> {
-    let mut reader = image::ImageReader::with_format(std::io::Cursor::new(data), image::ImageFormat::Png);
+    let mut reader =
+        image::ImageReader::with_format(std::io::Cursor::new(data), image::ImageFormat::Png);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(PNG_SIDE);
     limits.max_image_height = Some(PNG_SIDE);
     reader.limits(limits);
-    let wanted = "it must be 512x512 pixels, 8x8 tiles of 64x64 (the layout of GPUImage's lookup picture)";
+    let wanted =
+        "it must be 512x512 pixels, 8x8 tiles of 64x64 (the layout of GPUImage's lookup picture)";
     let picture = reader.decode().map_err(|e| format!("{wanted} ({e})"))?;
     if (picture.width(), picture.height()) != (PNG_SIDE, PNG_SIDE) {
         return Err(format!(
@@ -165,8 +172,12 @@ fn cube(text: &str) -> Result<ColorTable, String> {
                 let size = size.filter(|s| (2..=MOST_STEPS).contains(s));
                 steps = Some(size.ok_or_else(|| wrong("LUT_3D_SIZE must be 2 to 128"))?);
             }
-            "DOMAIN_MIN" => low = triple(words).ok_or_else(|| wrong("three numbers must follow"))?,
-            "DOMAIN_MAX" => high = triple(words).ok_or_else(|| wrong("three numbers must follow"))?,
+            "DOMAIN_MIN" => {
+                low = triple(words).ok_or_else(|| wrong("three numbers must follow"))?
+            }
+            "DOMAIN_MAX" => {
+                high = triple(words).ok_or_else(|| wrong("three numbers must follow"))?
+            }
             _ if first.starts_with(|c: char| c.is_ascii_alphabetic()) => {} // a keyword of some program
             _ => {
                 let value = triple(std::iter::once(first).chain(words));
@@ -263,7 +274,10 @@ mod tests {
             ("LUT_1D_SIZE 4\n".to_owned(), "one dimension"),
             ("LUT_3D_SIZE 9999\n".to_owned(), "2 to 128"),
             ("LUT_3D_SIZE x\n".to_owned(), "2 to 128"),
-            ("LUT_3D_SIZE 2\n0 0 0\n".to_owned(), "1 colours instead of 8"),
+            (
+                "LUT_3D_SIZE 2\n0 0 0\n".to_owned(),
+                "1 colours instead of 8",
+            ),
             (format!("{good}0 0 0\n"), "more colours"),
             (good.replacen("0 0 0", "0 0 nan", 1), "three numbers"),
             (good.replacen("0 0 0", "0 0", 1), "three numbers"),

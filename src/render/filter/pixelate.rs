@@ -7,7 +7,7 @@ use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, para
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext};
 use crate::gpu::shader::{FILTER_PIXELATE, uniform};
-use crate::gpu::texture::{GpuFrame, Sampling};
+use crate::gpu::texture::GpuFrame;
 
 /// Settings of the pixelated part; without a size it changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,13 @@ impl FilterSettings for PixelateSettings {
         param!(y, "Top", 0.0..=100.0, "%", "Where it lies downwards"),
         param!(width, "Width", 0.0..=100.0, "%", "How wide the part is"),
         param!(height, "Height", 0.0..=100.0, "%", "How high the part is"),
-        param!(square, "Squares", 0.5..=20.0, "%", "Side of a square, of the picture's height"),
+        param!(
+            square,
+            "Squares",
+            0.5..=20.0,
+            "%",
+            "Side of a square, of the picture's height"
+        ),
     ];
 
     fn start() -> Self {
@@ -100,11 +106,7 @@ impl VideoFilter for Pixelate {
             area: [x, y, x + width, y + height],
             square: [square * narrow, square, 0.0, 0.0],
         };
-        let pass = FilterPass {
-            sampling: Sampling::Linear,
-            ..FilterPass::plain(&FILTER_PIXELATE)
-        };
-        cx.filter(&input, pass, uniform)
+        cx.filter(&input, FilterPass::plain(&FILTER_PIXELATE), uniform)
     }
 
     fn update(&mut self, spec: &FilterSpec) -> Updated {

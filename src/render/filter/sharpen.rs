@@ -20,8 +20,13 @@ pub struct SharpenSettings {
 impl FilterSettings for SharpenSettings {
     const NAME: &'static str = "Sharpen";
 
-    const PARAMS: &'static [Param<Self>] =
-        &[param!(strength, "Strength", 0.0..=100.0, "", "How much sharper")];
+    const PARAMS: &'static [Param<Self>] = &[param!(
+        strength,
+        "Strength",
+        0.0..=100.0,
+        "",
+        "How much sharper"
+    )];
 
     fn start() -> Self {
         Self { strength: 30.0 }
@@ -62,12 +67,11 @@ impl VideoFilter for Sharpen {
     ) -> Result<GpuFrame, PassError> {
         let size = input.resolution();
         // as fine on the screen at any size
-        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
-        let [width, height, reach] =
-            [size.width, size.height, (size.height / 720).max(1)].map(|v| v as f32);
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let reach = (size.height / 720).max(1) as f32;
         let strength = (self.0.strength / 100.0).clamp(0.0, 1.0) * GAIN;
         let uniform = SharpenUniform {
-            step: [reach / width, reach / height, strength, MOST],
+            step: [reach, 0.0, strength, MOST],
             after: after.numbers(size),
         };
         let plain = FilterPass::plain(&FILTER_SHARPEN);

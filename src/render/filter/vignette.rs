@@ -31,9 +31,27 @@ impl FilterSettings for VignetteSettings {
     const NAME: &'static str = "Vignette";
 
     const PARAMS: &'static [Param<Self>] = &[
-        param!(strength, "Strength", 0.0..=100.0, "", "How dark the corners are"),
-        param!(radius, "Radius", 0.0..=100.0, "%", "Where it begins, from the middle"),
-        param!(softness, "Softness", 0.0..=100.0, "", "How gradually it begins"),
+        param!(
+            strength,
+            "Strength",
+            0.0..=100.0,
+            "",
+            "How dark the corners are"
+        ),
+        param!(
+            radius,
+            "Radius",
+            0.0..=100.0,
+            "%",
+            "Where it begins, from the middle"
+        ),
+        param!(
+            softness,
+            "Softness",
+            0.0..=100.0,
+            "",
+            "How gradually it begins"
+        ),
     ];
 
     fn start() -> Self {

@@ -35,7 +35,9 @@ pub fn filters_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
             continue; // it has a section of its own
         }
         ui.push_id(("filter", draft.filters_of_scene, n), |ui| {
-            change = change.take().or(filter_ui(spec, (n, count), t, language, ui));
+            change = change
+                .take()
+                .or(filter_ui(spec, (n, count), t, language, ui));
         });
     }
     match change {
@@ -69,10 +71,19 @@ fn filter_ui(
     ui.horizontal(|ui| {
         ui.label(name);
         let named = |what: &str| format!("{what}: {name} {}", n + 1);
-        if ui.small_button("✕").on_hover_text(named(t.filter_remove)).clicked() {
+        if ui
+            .small_button("✕")
+            .on_hover_text(named(t.filter_remove))
+            .clicked()
+        {
             change = Some(Change::Remove(n));
         }
-        if n > 0 && ui.small_button("⏶").on_hover_text(named(t.filter_up)).clicked() {
+        if n > 0
+            && ui
+                .small_button("⏶")
+                .on_hover_text(named(t.filter_up))
+                .clicked()
+        {
             change = Some(Change::Up(n));
         }
     });

@@ -23,7 +23,8 @@ pub fn picture_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
         if draft.compare {
             // where the picture before the filters ends
             let stroke = Stroke::new(2.0, egui::Color32::WHITE);
-            ui.painter().vline(frame.center().x, frame.y_range(), stroke);
+            ui.painter()
+                .vline(frame.center().x, frame.y_range(), stroke);
         }
     } else {
         let painter = ui.painter();
