@@ -84,7 +84,7 @@ fn filters_are_added_turned_and_removed() {
     click(&mut harness, "Add filter");
     let two = click(&mut harness, "Look");
     assert_eq!(scene(&two).filters.len(), 2);
-    let swapped = click(&mut harness, "⏶");
+    let swapped = click(&mut harness, "Move up");
     let names: Vec<_> = scene(&swapped)
         .filters
         .iter()
@@ -92,7 +92,7 @@ fn filters_are_added_turned_and_removed() {
         .collect();
     assert_eq!(names, ["Look", "Vignette"]);
     // the first button removes the first filter
-    let remove = harness.get_all_by_label("✕").next().unwrap();
+    let remove = harness.get_all_by_label("Remove").next().unwrap();
     remove.click();
     harness.run();
     let left = taken(&mut harness);

@@ -29,15 +29,12 @@ pub fn filters_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
     };
     let before = list.clone();
     let mut change = None;
-    let count = list.len();
     for (n, spec) in list.iter_mut().enumerate() {
         if matches!(spec, FilterSpec::Beauty(_)) && !draft.filters_of_scene {
             continue; // it has a section of its own
         }
         ui.push_id(("filter", draft.filters_of_scene, n), |ui| {
-            change = change
-                .take()
-                .or(filter_ui(spec, (n, count), t, language, ui));
+            change = change.take().or(filter_ui(spec, n, t, language, ui));
         });
     }
     match change {
@@ -61,7 +58,7 @@ enum Change {
 /// One filter: its name with buttons, below it what can be turned.
 fn filter_ui(
     spec: &mut FilterSpec,
-    (n, _count): (usize, usize),
+    n: usize,
     t: &Text,
     language: Language,
     ui: &mut Ui,
@@ -70,20 +67,10 @@ fn filter_ui(
     let name = filter_word(language, spec.name());
     ui.horizontal(|ui| {
         ui.label(name);
-        let named = |what: &str| format!("{what}: {name} {}", n + 1);
-        if ui
-            .small_button("✕")
-            .on_hover_text(named(t.filter_remove))
-            .clicked()
-        {
+        if ui.small_button(t.filter_remove).clicked() {
             change = Some(Change::Remove(n));
         }
-        if n > 0
-            && ui
-                .small_button("⏶")
-                .on_hover_text(named(t.filter_up))
-                .clicked()
-        {
+        if n > 0 && ui.small_button(t.filter_up).clicked() {
             change = Some(Change::Up(n));
         }
     });
