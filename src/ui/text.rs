@@ -139,6 +139,8 @@ texts! {
     filter_add: "Add filter", "添加滤镜";
     filter_remove: "Remove", "删除";
     filter_up: "Move up", "上移";
+    filters_time: "GPU time of a picture: {} ms", "每帧 GPU 用时：{} 毫秒";
+    filters_coarse: "Beauty works more coarsely: this computer is slow", "电脑较慢，美颜已降低精细度";
     lut_file: "File (.cube, .png)", "文件（.cube、.png）";
     lut_hint: "Path of a colour table", "色表文件路径";
 

@@ -117,9 +117,12 @@ pub fn load(path: &Path) -> Result<ColorTable, LutError> {
     } else if data.starts_with(b"\x89PNG") {
         png(&data)
     } else {
-        std::str::from_utf8(&data)
-            .map_err(|_| "it is neither a .cube text nor a PNG picture".to_owned())
-            .and_then(cube)
+        match std::str::from_utf8(&data) {
+            Ok(text) => cube(text),
+            Err(e) => Err(format!(
+                "it is neither a .cube text nor a PNG picture ({e})"
+            )),
+        }
     };
     read.map_err(|reason| LutError::Bad {
         path: path.to_owned(),
@@ -173,10 +176,10 @@ fn cube(text: &str) -> Result<ColorTable, String> {
                 steps = Some(size.ok_or_else(|| wrong("LUT_3D_SIZE must be 2 to 128"))?);
             }
             "DOMAIN_MIN" => {
-                low = triple(words).ok_or_else(|| wrong("three numbers must follow"))?
+                low = triple(words).ok_or_else(|| wrong("three numbers must follow"))?;
             }
             "DOMAIN_MAX" => {
-                high = triple(words).ok_or_else(|| wrong("three numbers must follow"))?
+                high = triple(words).ok_or_else(|| wrong("three numbers must follow"))?;
             }
             _ if first.starts_with(|c: char| c.is_ascii_alphabetic()) => {} // a keyword of some program
             _ => {

@@ -5,16 +5,17 @@ use eframe::egui::{ComboBox, Slider, TextEdit, Ui};
 
 use crate::engine::command::Command;
 use crate::engine::status::Status;
+use crate::gpu::pass::Quality;
 use crate::render::filter::FilterSpec;
 use crate::render::filter::look::Look;
 use crate::ui::draft::Draft;
 use crate::ui::filter_text::filter_word;
-use crate::ui::text::{Language, Text};
+use crate::ui::text::{Language, Text, fill};
 use crate::ui::theme::{color, size};
-use crate::ui::widgets::{label_ui, section_ui};
+use crate::ui::widgets::{colored_hint_ui, label_ui, section_ui};
 
 /// The list.
-pub fn filters_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+pub fn filters_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let (t, language) = (draft.text(), draft.language);
     section_ui(ui, t.filters);
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
@@ -45,6 +46,17 @@ pub fn filters_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
         None => {}
     }
     add_ui(list, t, language, ui);
+    let total: f32 = status.render.pass_times.iter().map(|p| p.ms).sum();
+    if total > 0.0 {
+        label_ui(ui, &fill(t.filters_time, &[&format!("{total:.1}")])).on_hover_ui(|ui| {
+            for pass in &status.render.pass_times {
+                label_ui(ui, &format!("{}: {:.2} ms", pass.name, pass.ms));
+            }
+        });
+    }
+    if status.render.quality != Quality::Full {
+        colored_hint_ui(ui, t.filters_coarse, color::WARN);
+    }
     if *list != before {
         draft.apply(commands);
     }
