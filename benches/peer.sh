@@ -2,7 +2,8 @@
 # benches/peer.sh run VARIANT [URL]: Kaibo in the foreground on the work other broadcasters are measured with: grabs
 # $SCENE_DISPLAY with sound, x264 veryfast high, AAC 128 kbit/s, keyframe each 2 s; ends on SIGINT or SIGTERM.
 # VARIANT: words joined by "-": 720 (default) | 1080; 60 (fps); zerolat (no look-ahead; without it the encoder looks
-# ahead as ffmpeg and OBS do by default). AUDIO=pulse (default) | silent. See benches/README.md.
+# ahead as ffmpeg and OBS do by default); filters (colour correction and sharpening) | beauty (skin smoothing).
+# AUDIO=pulse (default) | silent. See benches/README.md.
 set -eu
 [ "${1:-}" = run ] || { echo "usage: $0 run VARIANT [URL]" >&2; exit 2; }
 v=-${2:-720}-
@@ -11,6 +12,19 @@ size=1280x720 rate=2500 fps=30 tune=quality
 case $v in *-1080-*) size=1920x1080 rate=5000 ;; esac
 case $v in *-60-*) fps=60 ;; esac
 case $v in *-zerolat-*) tune=low-latency ;; esac
+filter=()
+case $v in
+*-filters-*) filter=('kind = "color"' 'contrast = 1.1' 'brightness = 0.02' 'saturation = 1.2' 'gamma = 1.05' \
+  '[[scene.layer.filter]]' 'kind = "sharpen"' 'strength = 30.0') ;;
+*-beauty-*) filter=('kind = "beauty"' 'smoothing = 60.0') ;;
+esac
+config=()
+if [ ${#filter[@]} -gt 0 ]; then
+  scene=${LAB:-/tmp}/kaibo-scene.toml
+  printf '%s\n' '[[scene.layer]]' "source = { kind = \"screen\", display = \"${SCENE_DISPLAY:-:0}\", cursor = false }" \
+    '[[scene.layer.filter]]' "${filter[@]}" >"$scene"
+  config=(--config "$scene")
+fi
 audio=none
 if [ "${AUDIO:-pulse}" = pulse ]; then
   # the sound server of the comparison, else the system's
@@ -19,6 +33,7 @@ if [ "${AUDIO:-pulse}" = pulse ]; then
 fi
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${KAIBO:-${CARGO_TARGET_DIR:-$here/../target}/release/kaibo}
-exec "$bin" push --source screen --display "${SCENE_DISPLAY:-:0}" --no-cursor --url "$url" --size "$size" --fps "$fps" \
+[ ${#config[@]} -gt 0 ] || config=(--source screen --display "${SCENE_DISPLAY:-:0}" --no-cursor)
+exec "$bin" push "${config[@]}" --url "$url" --size "$size" --fps "$fps" \
   --video-bitrate "${RATE:-$rate}k" --audio-bitrate 128k --preset veryfast --keyint 2 --tune "$tune" --audio "$audio" \
   2>"${LAB:-/tmp}/kaibo.log"

@@ -74,8 +74,8 @@
 //! # Adding one
 //!
 //! - a **source**: a file in [`capture`], a variant in [`capture::SourceSpec`], a line in [`capture::open_video`];
-//! - a **filter**: a file in [`render::filter`] with its `PARAMS`, a shader of the same name, a variant in
-//!   [`render::filter::FilterSpec`];
+//! - a **filter**: a file in [`render::filter`] with its `PARAMS`, a shader of the same name (none if it is made of
+//!   per-pixel steps), a variant in [`render::filter::FilterSpec`];
 //! - an **encoder**: a file in [`encode`], a line in [`encode::open_video`];
 //! - an **output**: a file in [`output`], a variant in [`output::OutputSpec`], a line in [`output::start`].
 

@@ -137,8 +137,8 @@ fn entry_points_and_bindings_are_the_declared_ones() {
             let fits = match at {
                 (0, n) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
                 (1, 0) => ty.name.as_deref() == Some(source.uniform),
-                // more pictures, bound with the same layout; only the plane and the sampler are of use
-                (2 | 3, n @ (1 | 4)) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
+                // another picture, bound with the same layout; only the plane and the sampler are of use
+                (2, n @ (1 | 4)) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
                 _ => false,
             };
             assert!(fits, "{}: {at:?} is {ty:?}", source.name);

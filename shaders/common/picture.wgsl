@@ -50,6 +50,18 @@ fn picture_at(uv: vec2f) -> vec4f {
     return first;
 }
 
+// The pixel at `at`, held within the picture. Where one plane holds it no sampler is needed, which a software adapter
+// feels: reading through one costs several times as much.
+fn picture_pixel(at: vec2i) -> vec4f {
+    let size = vec2i(textureDimensions(picture_plane0));
+    if PICTURE_KIND == 0u || PICTURE_KIND == 4u {
+        let texel = textureLoad(picture_plane0, clamp(at, vec2i(0), size - 1), 0);
+        return vec4f(texel.rgb, select(1.0, texel.a, PICTURE_KIND == 4u));
+    }
+    // where an odd side leaves half a sample over, the first plane is larger than the picture
+    return picture_at((vec2f(at) + 0.5) / (vec2f(size) * picture.plane_scale.xy));
+}
+
 // The picture about `uv`; `step` is the size of one output pixel in uv, `low` and `high` bound where it is read.
 fn picture_sample(uv: vec2f, step: vec2f, low: vec2f, high: vec2f) -> vec4f {
     if PICTURE_TAPS == 1u {

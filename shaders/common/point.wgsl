@@ -2,13 +2,22 @@
 // `settings` has a member `after: PointOps`, and that define point_lut. Needs: color. No entry points.
 
 struct PointOps {
-    // How many steps (x); width over height of the picture in y, as a share of 1000.
-    head: vec4u,
-    // What each does: POINT_*.
-    kinds: array<vec4u, 2>,
-    // Three rows of numbers for each.
+    // Width over height of the picture (x).
+    head: vec4f,
+    // Three rows of numbers for each step.
     rows: array<vec4f, 24>,
 }
+
+// What each step does: POINT_*, 0 for none. Constants of the pipeline: a software adapter would run every branch of every
+// step for each pixel, whatever its numbers say.
+override POINT_STEP_0: u32 = 0u;
+override POINT_STEP_1: u32 = 0u;
+override POINT_STEP_2: u32 = 0u;
+override POINT_STEP_3: u32 = 0u;
+override POINT_STEP_4: u32 = 0u;
+override POINT_STEP_5: u32 = 0u;
+override POINT_STEP_6: u32 = 0u;
+override POINT_STEP_7: u32 = 0u;
 
 const POINT_MATRIX = 1u;
 const POINT_GAMMA = 2u;
@@ -48,54 +57,74 @@ fn point_chroma_key(color: vec4f, a: vec4f, b: vec4f) -> vec4f {
 }
 
 fn point_vignette(rgb: vec3f, uv: vec2f, a: vec4f) -> vec3f {
-    let from_middle = (uv - 0.5) * 2.0 * vec2f(f32(settings.after.head.y) / 1000.0, 1.0);
-    let corner = length(vec2f(f32(settings.after.head.y) / 1000.0, 1.0));
+    let from_middle = (uv - 0.5) * 2.0 * vec2f(settings.after.head.x, 1.0);
+    let corner = length(vec2f(settings.after.head.x, 1.0));
     let far = length(from_middle) / corner;
     return rgb * (1.0 - a.x * smoothstep(a.y, a.y + a.z, far));
 }
 
+fn point_step(kind: u32, source: vec4f, uv: vec2f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    var color = source;
+    if kind == POINT_MATRIX {
+        let v = vec4f(color.rgb, 1.0);
+        color = vec4f(dot(a, v), dot(b, v), dot(c, v), color.a);
+    }
+    if kind == POINT_GAMMA {
+        color = vec4f(pow(color.rgb, vec3f(a.x)), color.a);
+    }
+    if kind == POINT_VIBRANCE {
+        let most = max(color.r, max(color.g, color.b));
+        let least = min(color.r, min(color.g, color.b));
+        let more = 1.0 + a.x * (1.0 - (most - least));
+        color = vec4f(mix(vec3f(color_luma(color.rgb)), color.rgb, more), color.a);
+    }
+    if kind == POINT_TONE {
+        color = vec4f(point_tone(color.rgb, a.x, a.y), color.a);
+    }
+    if kind == POINT_LUT {
+        color = vec4f(point_lut(color.rgb, a.x), color.a);
+    }
+    if kind == POINT_CHROMA_KEY {
+        color = point_chroma_key(color, a, b);
+    }
+    if kind == POINT_COLOR_KEY {
+        color.a *= smoothstep(a.w, a.w + b.x, distance(color.rgb, a.rgb));
+    }
+    if kind == POINT_LUMA_KEY {
+        let y = color_luma(color.rgb);
+        color.a *= smoothstep(a.x - a.z, a.x, y) * (1.0 - smoothstep(a.y, a.y + a.z, y));
+    }
+    if kind == POINT_VIGNETTE {
+        color = vec4f(point_vignette(color.rgb, uv, a), color.a);
+    }
+    return clamp(color, vec4f(0.0), vec4f(1.0));
+}
+
 fn point_apply(source: vec4f, uv: vec2f) -> vec4f {
     var color = source;
-    for (var i = 0u; i < settings.after.head.x; i++) {
-        let a = settings.after.rows[i * 3u];
-        let b = settings.after.rows[i * 3u + 1u];
-        let c = settings.after.rows[i * 3u + 2u];
-        switch settings.after.kinds[i / 4u][i % 4u] {
-            case POINT_MATRIX: {
-                let v = vec4f(color.rgb, 1.0);
-                color = vec4f(dot(a, v), dot(b, v), dot(c, v), color.a);
-            }
-            case POINT_GAMMA: {
-                color = vec4f(pow(color.rgb, vec3f(a.x)), color.a);
-            }
-            case POINT_VIBRANCE: {
-                let most = max(color.r, max(color.g, color.b));
-                let least = min(color.r, min(color.g, color.b));
-                let more = 1.0 + a.x * (1.0 - (most - least));
-                color = vec4f(mix(vec3f(color_luma(color.rgb)), color.rgb, more), color.a);
-            }
-            case POINT_TONE: {
-                color = vec4f(point_tone(color.rgb, a.x, a.y), color.a);
-            }
-            case POINT_LUT: {
-                color = vec4f(point_lut(color.rgb, a.x), color.a);
-            }
-            case POINT_CHROMA_KEY: {
-                color = point_chroma_key(color, a, b);
-            }
-            case POINT_COLOR_KEY: {
-                color.a *= smoothstep(a.w, a.w + b.x, distance(color.rgb, a.rgb));
-            }
-            case POINT_LUMA_KEY: {
-                let y = color_luma(color.rgb);
-                color.a *= smoothstep(a.x - a.z, a.x, y) * (1.0 - smoothstep(a.y, a.y + a.z, y));
-            }
-            case POINT_VIGNETTE: {
-                color = vec4f(point_vignette(color.rgb, uv, a), color.a);
-            }
-            default: {}
-        }
-        color = clamp(color, vec4f(0.0), vec4f(1.0));
+    if POINT_STEP_0 != 0u {
+        color = point_step(POINT_STEP_0, color, uv, settings.after.rows[0], settings.after.rows[1], settings.after.rows[2]);
+    }
+    if POINT_STEP_1 != 0u {
+        color = point_step(POINT_STEP_1, color, uv, settings.after.rows[3], settings.after.rows[4], settings.after.rows[5]);
+    }
+    if POINT_STEP_2 != 0u {
+        color = point_step(POINT_STEP_2, color, uv, settings.after.rows[6], settings.after.rows[7], settings.after.rows[8]);
+    }
+    if POINT_STEP_3 != 0u {
+        color = point_step(POINT_STEP_3, color, uv, settings.after.rows[9], settings.after.rows[10], settings.after.rows[11]);
+    }
+    if POINT_STEP_4 != 0u {
+        color = point_step(POINT_STEP_4, color, uv, settings.after.rows[12], settings.after.rows[13], settings.after.rows[14]);
+    }
+    if POINT_STEP_5 != 0u {
+        color = point_step(POINT_STEP_5, color, uv, settings.after.rows[15], settings.after.rows[16], settings.after.rows[17]);
+    }
+    if POINT_STEP_6 != 0u {
+        color = point_step(POINT_STEP_6, color, uv, settings.after.rows[18], settings.after.rows[19], settings.after.rows[20]);
+    }
+    if POINT_STEP_7 != 0u {
+        color = point_step(POINT_STEP_7, color, uv, settings.after.rows[21], settings.after.rows[22], settings.after.rows[23]);
     }
     return color;
 }

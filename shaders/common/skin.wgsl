@@ -9,8 +9,12 @@ const SKIN_CB = 0.564;
 const SKIN_CR = 0.713;
 // Keeps the ratio steady near black.
 const SKIN_DARK = 16.0 / 255.0;
-// Cr over luma.
-const SKIN_REDNESS_LOW = vec2f(0.05, 0.07);
+// Cr over luma: least, how soft, and how much more it takes in the dark, where brown hair is as red as pale skin but not as
+// red as dark skin.
+const SKIN_REDNESS_LEAST = 0.05;
+const SKIN_REDNESS_SOFT = 0.02;
+const SKIN_REDNESS_DARK = 0.10;
+const SKIN_DARK_RANGE = vec2f(35.0, 95.0) / 255.0;
 const SKIN_REDNESS_HIGH = vec2f(0.42, 0.52);
 // Hue as -Cb over Cr: tangents of 13, 20, 56 and 64 degrees from red towards yellow.
 const SKIN_HUE_LOW = vec2f(0.231, 0.364);
@@ -19,6 +23,9 @@ const SKIN_HUE_HIGH = vec2f(1.483, 2.05);
 const SKIN_CHROMA = vec2f(58.0, 70.0) / 255.0;
 const SKIN_BLACK = vec2f(18.0, 34.0) / 255.0;
 
+// Cr of skin is small: stored so much larger, for the sake of its last bits.
+const SKIN_CR_SCALE = 2.0;
+
 // 0 (surely not skin) to 1.
 fn skin_probability(rgb: vec3f) -> f32 {
     let y = dot(rgb, SKIN_LUMA);
@@ -26,7 +33,8 @@ fn skin_probability(rgb: vec3f) -> f32 {
     let cr = SKIN_CR * (rgb.r - y);
     let redness = cr / (y + SKIN_DARK);
     let hue = -cb / max(cr, 0.0001);
-    return smoothstep(SKIN_REDNESS_LOW.x, SKIN_REDNESS_LOW.y, redness)
+    let least = SKIN_REDNESS_LEAST + SKIN_REDNESS_DARK * (1.0 - smoothstep(SKIN_DARK_RANGE.x, SKIN_DARK_RANGE.y, y));
+    return smoothstep(least, least + SKIN_REDNESS_SOFT, redness)
         * (1.0 - smoothstep(SKIN_REDNESS_HIGH.x, SKIN_REDNESS_HIGH.y, redness))
         * smoothstep(SKIN_HUE_LOW.x, SKIN_HUE_LOW.y, hue)
         * (1.0 - smoothstep(SKIN_HUE_HIGH.x, SKIN_HUE_HIGH.y, hue))

@@ -1,11 +1,11 @@
 // Beauty, step 4 of 4, the only one at full size: moves skin towards its smoothed colour, tones it, sharpens the rest.
-// Prepended: fullscreen, picture, color, extra, mask, skin, point. Entry points: fs_fullscreen and one per kind of work.
-// The extra picture is that of step 3, the mask that of the mask step.
+// Prepended: fullscreen, picture, color, extra, skin, point. Entry points: fs_fullscreen and one per kind of work.
+// The extra picture is that of step 3.
 
 struct BeautyUniform {
     // Share of the smoothed colour (x), whitening (y), ruddiness (z), sharpening (w).
     amount: vec4f,
-    // Distance of the sharpening's samples in uv (xy); difference from the smoothed colour at which a pixel is taken for
+    // Distance of the sharpening's samples in pixels (x); difference from the smoothed colour at which a pixel is taken for
     // something of its own, such as a hair, and left alone: from (z), wholly (w).
     shape: vec4f,
     after: PointOps,
@@ -17,7 +17,10 @@ struct BeautyUniform {
 const SHARPEN_LIMIT = 0.12;
 // Of the added light, the share that scales colours instead of being added to them: as colourful as before, in Lab.
 const WHITEN_SCALES = 0.15;
-const WHITEN_MOST = 0.45;
+const WHITEN_MOST = 0.5;
+const TOP = 1.0 / 255.0;
+// What a unit of Cr takes from green, luma being the same.
+const GREEN_OF_CR = COLOR_BT709_LUMA.r * COLOR_BT709_CR / COLOR_BT709_LUMA.g;
 const RUDDY = vec3f(0.22, -0.09, -0.02);
 
 fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
@@ -26,8 +29,8 @@ fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
 
 fn beauty_tone(rgb: vec3f, skin: f32) -> vec3f {
     let y = max(color_luma(rgb), 0.001);
-    let room = max(1.0 - max(rgb.r, max(rgb.g, rgb.b)), 0.0);
-    // most in the middle; black and white stay, and no channel reaches the top
+    // most in the middle; black and white stay, and no channel is rounded to the top
+    let room = max(1.0 - TOP - max(rgb.r, max(rgb.g, rgb.b)), 0.0);
     let wanted = settings.amount.y * WHITEN_MOST * skin * y * (1.0 - y);
     let lift = wanted * room / (wanted + room + 0.0001);
     let light = rgb * (1.0 + WHITEN_SCALES * lift / y) + (1.0 - WHITEN_SCALES) * lift;
@@ -35,41 +38,58 @@ fn beauty_tone(rgb: vec3f, skin: f32) -> vec3f {
     return light + RUDDY * red * room / (red + room + 0.0001);
 }
 
-fn beauty(uv: vec2f, tone: bool, sharpen: bool) -> vec4f {
-    let source = picture_at(uv);
-    let smoothed = extra_at(uv);
-    let own = abs(skin_guide(source.rgb) - skin_guide(smoothed.rgb));
+// As skin_guide, out of luma and Cr; Cb would add a twentieth of itself.
+fn guide_of(y: f32, cr: f32) -> f32 {
+    return y + (1.25 * COLOR_BT709_CR + 0.25 * GREEN_OF_CR) * cr;
+}
+
+fn luma_at(at: vec2i) -> f32 {
+    return color_luma(picture_pixel(at).rgb);
+}
+
+fn beauty(vertex: FsVertex, tone: bool, sharpen: bool) -> vec4f {
+    let at = vec2i(vertex.position.xy);
+    let source = picture_pixel(at);
+    // luma, Cr, share, skin: see the step before
+    let smoothed = extra_at(vertex.uv);
+    let y = color_luma(source.rgb);
+    let cr = (source.r - y) / COLOR_BT709_CR;
+    let smooth_cr = (smoothed.y - 0.5) / SKIN_CR_SCALE;
+    let own = abs(guide_of(y, cr) - guide_of(smoothed.x, smooth_cr));
     let alike = 1.0 - smoothstep(settings.shape.z, settings.shape.w, own);
-    var rgb = mix(source.rgb, smoothed.rgb, settings.amount.x * smoothed.a * alike);
+    let share = settings.amount.x * smoothed.z * alike;
+    let to_y = share * (smoothed.x - y);
+    let to_cr = share * (smooth_cr - cr);
+    var rgb = source.rgb + to_y + to_cr * vec3f(COLOR_BT709_CR, -GREEN_OF_CR, 0.0);
     if sharpen {
-        let d = settings.shape.xy;
-        let around = picture_at(uv + vec2f(d.x, 0.0)).rgb + picture_at(uv - vec2f(d.x, 0.0)).rgb
-            + picture_at(uv + vec2f(0.0, d.y)).rgb + picture_at(uv - vec2f(0.0, d.y)).rgb;
-        let detail = color_luma(source.rgb - around * 0.25);
-        rgb += clamp(detail * settings.amount.w, -SHARPEN_LIMIT, SHARPEN_LIMIT) * (1.0 - smoothed.a);
+        let d = i32(settings.shape.x);
+        let around = luma_at(at + vec2i(d, 0)) + luma_at(at - vec2i(d, 0)) + luma_at(at + vec2i(0, d))
+            + luma_at(at - vec2i(0, d));
+        let detail = y - around * 0.25;
+        rgb += clamp(detail * settings.amount.w, -SHARPEN_LIMIT, SHARPEN_LIMIT) * (1.0 - smoothed.z);
     }
     if tone {
-        rgb = beauty_tone(rgb, mask_at(uv) * alike);
+        rgb = beauty_tone(rgb, smoothed.w * alike);
     }
-    return point_apply(vec4f(clamp(rgb, vec3f(0.0), vec3f(1.0)), source.a), uv);
+    return point_apply(vec4f(clamp(rgb, vec3f(0.0), vec3f(1.0)), source.a), vertex.uv);
 }
 
 @fragment
 fn smooth_only(vertex: FsVertex) -> @location(0) vec4f {
-    return beauty(vertex.uv, false, false);
+    return beauty(vertex, false, false);
 }
 
 @fragment
 fn smooth_tone(vertex: FsVertex) -> @location(0) vec4f {
-    return beauty(vertex.uv, true, false);
+    return beauty(vertex, true, false);
 }
 
 @fragment
 fn smooth_sharpen(vertex: FsVertex) -> @location(0) vec4f {
-    return beauty(vertex.uv, false, true);
+    return beauty(vertex, false, true);
 }
 
 @fragment
 fn smooth_tone_sharpen(vertex: FsVertex) -> @location(0) vec4f {
-    return beauty(vertex.uv, true, true);
+    return beauty(vertex, true, true);
 }

@@ -1,53 +1,68 @@
-// Beauty, step 3 of 4: the same along columns, and where the working picture has edges. Out: smoothed colour, and in
-// alpha how far a pixel there may go towards it. Prepended: fullscreen, picture, extra, skin.
-// Entry points: fs_fullscreen, fs. The extra picture is that of step 1.
+// Beauty, step 3 of 4: the same along columns, where the working picture has edges, and where skin is toned. Out, all that
+// the last step reads, in one texel: luma and Cr of the smoothed colour, how far a pixel there may go towards them, and
+// the share of skin. Cb stays the pixel's own: neither blemishes nor what one sees of noise is in it.
+// Prepended: fullscreen, picture, color, extra, skin, even. Entry points: fs_fullscreen, fs. The extra picture is that of
+// step 1.
 
 struct BeautyDownUniform {
-    // As in the step before, along columns.
+    // As in the step before.
     step: vec4f,
     texture: vec4f,
-    // One texel in uv (xy); variance of 3x3 texels that noise explains (z), and how fast more of it counts as an edge (w).
+    // Variance of 3x3 texels that noise explains (x), and how fast more of it counts as an edge (y).
     edge: vec4f,
+    // Range of what is alike (x), and gain (y) of the share of skin.
+    skin: vec4f,
 }
 
 @group(1) @binding(0) var<uniform> settings: BeautyDownUniform;
 
-const RADIUS = 4;
-const SIGMA = 2.5;
+// Nobody tones the skin: its share is not worked out.
+override BEAUTY_PLAIN: bool = false;
+
+fn moments(at: vec2i, last: vec2i) -> vec2f {
+    let v = skin_guide(textureLoad(extra_plane, clamp(at, vec2i(0), last), 0).rgb);
+    return vec2f(v, v * v);
+}
+
+fn part(at: vec2i, last: vec2i, here: f32) -> vec2f {
+    let texel = textureLoad(picture_plane0, clamp(at, vec2i(0), last), 0);
+    let weight = skin_alike(skin_guide(texel.rgb) - here, settings.skin.x);
+    return vec2f(texel.a * weight, weight);
+}
+
+// Where skin lies, spread over what looks alike nearby: eyes, mouth and cheeks in odd light lie in skin, while hair, all of
+// it texture, does not come back.
+fn skin_around(at: vec2i, last: vec2i) -> f32 {
+    let center = textureLoad(picture_plane0, at, 0);
+    let here = skin_guide(center.rgb);
+    // two rings of samples
+    let sum = vec2f(center.a, 1.0)
+        + part(at + vec2i(3, 1), last, here) + part(at + vec2i(-1, 3), last, here)
+        + part(at + vec2i(-3, -1), last, here) + part(at + vec2i(1, -3), last, here)
+        + part(at + vec2i(6, -2), last, here) + part(at + vec2i(2, 6), last, here)
+        + part(at + vec2i(-6, 2), last, here) + part(at + vec2i(-2, -6), last, here)
+        + part(at + vec2i(5, 5), last, here) + part(at + vec2i(-5, 5), last, here)
+        + part(at + vec2i(-5, -5), last, here) + part(at + vec2i(5, -5), last, here);
+    return min(settings.skin.y * sum.x / sum.y, 1.0);
+}
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    let here = skin_guide(picture_at(vertex.uv).rgb);
-    var sum = vec4f(0.0);
-    var weights = 0.0;
-    var roughness = 0.0;
-    var before = 0.0;
-    for (var k = -RADIUS; k <= RADIUS; k++) {
-        let texel = textureSampleLevel(picture_plane0, picture_sampler, vertex.uv + f32(k) * settings.step.xy, 0.0);
-        let guide = skin_guide(texel.rgb);
-        let weight = exp(-f32(k * k) / (2.0 * SIGMA * SIGMA)) * skin_alike(guide - here, settings.step.z);
-        sum += texel * weight;
-        weights += weight;
-        if k > -RADIUS {
-            roughness += min(abs(guide - before), settings.texture.z);
-        }
-        before = guide;
-    }
-    let mean = sum / weights;
-    let textured = smoothstep(settings.texture.x, settings.texture.y, roughness / f32(2 * RADIUS));
-
+    let at = vec2i(vertex.position.xy);
+    let mean = even_mean(at, vec2i(0, 1));
     // as a guided filter does (K. He and others, "Guided image filtering", PAMI 35(6), 2013), with the noise taken off
     // before: 0 on flat skin, 1 on an edge
-    var first = 0.0;
-    var second = 0.0;
-    for (var y = -1; y <= 1; y++) {
-        for (var x = -1; x <= 1; x++) {
-            let v = skin_guide(extra_at(vertex.uv + vec2f(f32(x), f32(y)) * settings.edge.xy).rgb);
-            first += v;
-            second += v * v;
-        }
+    let last = vec2i(textureDimensions(extra_plane)) - 1;
+    let sum = moments(at + vec2i(-1, -1), last) + moments(at + vec2i(0, -1), last) + moments(at + vec2i(1, -1), last)
+        + moments(at + vec2i(-1, 0), last) + moments(at, last) + moments(at + vec2i(1, 0), last)
+        + moments(at + vec2i(-1, 1), last) + moments(at + vec2i(0, 1), last) + moments(at + vec2i(1, 1), last);
+    let variance = max(sum.y / 9.0 - sum.x * sum.x / 81.0 - settings.edge.x, 0.0);
+    let edge = variance / (variance + settings.edge.y);
+    var skin = 0.0;
+    if !BEAUTY_PLAIN {
+        skin = skin_around(at, last);
     }
-    let variance = max(second / 9.0 - first * first / 81.0 - settings.edge.z, 0.0);
-    let edge = variance / (variance + settings.edge.w);
-    return vec4f(mean.rgb, mean.a * (1.0 - textured) * (1.0 - edge));
+    let y = color_luma(mean.rgb);
+    let cr = (mean.r - y) / COLOR_BT709_CR;
+    return vec4f(y, cr * SKIN_CR_SCALE + 0.5, mean.a * (1.0 - edge), skin);
 }

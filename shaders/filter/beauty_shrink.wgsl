@@ -2,7 +2,7 @@
 // Prepended: fullscreen, picture, skin. Entry points: fs_fullscreen, fs.
 
 struct BeautyShrinkUniform {
-    // One texel of the working picture in uv (xy); samples along each side of it (z).
+    // Pixels of the picture for one of the working picture, each way (xy).
     step: vec4f,
 }
 
@@ -10,15 +10,16 @@ struct BeautyShrinkUniform {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    let count = u32(settings.step.z);
-    let apart = settings.step.xy / settings.step.z;
-    let first = vertex.uv - settings.step.xy * 0.5 + apart * 0.5;
+    let at = floor(vertex.position.xy);
+    let low = vec2i(round(at * settings.step.xy));
+    let high = max(vec2i(round((at + 1.0) * settings.step.xy)), low + 1);
     var sum = vec3f(0.0);
-    for (var y = 0u; y < count; y++) {
-        for (var x = 0u; x < count; x++) {
-            sum += picture_at(first + vec2f(f32(x), f32(y)) * apart).rgb;
+    for (var y = low.y; y < high.y; y++) {
+        for (var x = low.x; x < high.x; x++) {
+            sum += picture_pixel(vec2i(x, y)).rgb;
         }
     }
-    let rgb = clamp(sum / f32(count * count), vec3f(0.0), vec3f(1.0));
+    let count = (high - low).x * (high - low).y;
+    let rgb = clamp(sum / f32(count), vec3f(0.0), vec3f(1.0));
     return vec4f(rgb, skin_probability(rgb));
 }

@@ -32,6 +32,6 @@ fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    let source = picture_at(vertex.uv);
+    let source = picture_pixel(vec2i(vertex.position.xy));
     return point_apply(vec4f(clamp(source.rgb, vec3f(0.0), vec3f(1.0)), source.a), vertex.uv);
 }

@@ -279,8 +279,8 @@ const fn backend_rank(backend: wgpu::Backend) -> u8 {
     }
 }
 
-/// What the device must offer: the least that any GPU of the last ten years has, no optional feature, and the
-/// adapter's own texture size. Fits eframe's device descriptor.
+/// What the device must offer: the least that any GPU of the last ten years has, and the adapter's own texture size;
+/// timestamps where there are any. Fits eframe's device descriptor.
 pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
     let base = match adapter.get_info().backend {
         wgpu::Backend::Gl => wgpu::Limits::downlevel_webgl2_defaults(),
@@ -289,6 +289,8 @@ pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'sta
     wgpu::DeviceDescriptor {
         label: Some("kaibo"),
         required_limits: base.using_resolution(adapter.limits()),
+        // only for figures: without them nothing but the times of passes is missing
+        required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
         // few, pooled allocations: small blocks cost nothing and keep the program small
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..wgpu::DeviceDescriptor::default()

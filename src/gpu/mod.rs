@@ -9,6 +9,7 @@ pub mod readback;
 pub mod shader;
 pub mod share;
 pub mod texture;
+pub mod timer;
 pub mod upload;
 
 use std::future::Future;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::context::GpuContext;
 use super::shader::{ShaderCache, ShaderSource, Uniform};
 use super::texture::{GpuFrame, PictureKey, PictureKind, Sampling, TexturePool};
+use super::timer::PassTimer;
 use super::upload::upload;
 use super::{PassError, ready};
 use crate::media::SourceId;
@@ -25,6 +26,8 @@ pub struct Variant {
     pub taps: u8,
     /// A boolean constant of the shader that is set.
     pub option: Option<&'static str>,
+    /// Per-pixel steps at its end, where it has any.
+    pub points: PointKinds,
     /// Draws over what is there (premultiplied alpha), as a strip of four vertices.
     pub layer: Option<Blend>,
 }
@@ -81,6 +84,7 @@ impl Variant {
             kind,
             taps: 1,
             option: None,
+            points: [0; 8],
             layer: None,
         }
     }
@@ -92,9 +96,10 @@ impl Variant {
             kind,
             taps,
             option,
+            points,
             layer,
         } = *self;
-        (shader.name, fragment, kind, taps, option, layer)
+        (shader.name, fragment, kind, taps, option, points, layer)
     }
 }
 
@@ -104,15 +109,31 @@ type Key = (
     PictureKind,
     u8,
     Option<&'static str>,
+    PointKinds,
     Option<Blend>,
 );
+
+/// Kinds of the per-pixel steps at the end of a pass, 0 for none: the constants `POINT_STEP_0` to `POINT_STEP_7` of
+/// `shaders/common/point.wgsl`.
+pub type PointKinds = [u8; 8];
+
+const POINT_STEPS: [&str; 8] = [
+    "POINT_STEP_0",
+    "POINT_STEP_1",
+    "POINT_STEP_2",
+    "POINT_STEP_3",
+    "POINT_STEP_4",
+    "POINT_STEP_5",
+    "POINT_STEP_6",
+    "POINT_STEP_7",
+];
 
 /// Compiled pipelines; all draw into `Rgba8Unorm`.
 #[derive(Debug)]
 pub struct Pipelines {
     device: wgpu::Device,
     /// By the number of extra pictures.
-    layouts: [wgpu::PipelineLayout; 3],
+    layouts: [wgpu::PipelineLayout; 2],
     shaders: ShaderCache,
     ready: HashMap<Key, wgpu::RenderPipeline>,
 }
@@ -132,7 +153,6 @@ impl Pipelines {
         let layouts = [
             layout(&[picture, numbers]),
             layout(&[picture, numbers, picture]),
-            layout(&[picture, numbers, picture, picture]),
         ];
         Self {
             device: gpu.device.clone(),
@@ -172,7 +192,13 @@ impl Pipelines {
             ("PICTURE_TAPS", f64::from(variant.taps)),
         ];
         constants.extend(variant.option.map(|name| (name, 1.0)));
-        let layout = &self.layouts[variant.shader.extras.min(2) as usize];
+        let steps = POINT_STEPS.into_iter().zip(variant.points);
+        constants.extend(
+            steps
+                .filter(|(_, k)| *k > 0)
+                .map(|(n, k)| (n, f64::from(k))),
+        );
+        let layout = &self.layouts[variant.shader.extras.min(1) as usize];
         let module = self.shaders.get(&self.device, variant.shader);
         let options = wgpu::PipelineCompilationOptions {
             constants: &constants,
@@ -326,6 +352,23 @@ pub struct PassContext<'a> {
     pub uniforms: &'a mut Uniforms,
     /// Full-frame passes recorded in this tick.
     pub passes: &'a mut u32,
+    /// Measures passes, where that can be done.
+    pub timer: Option<&'a mut PassTimer>,
+    /// How fine filters may work; see [`Quality`].
+    pub quality: Quality,
+}
+
+/// How fine filters may work. Lowered before pictures are lost, when they take too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// Coarsest.
+    Low,
+    /// In between.
+    Medium,
+    /// As designed.
+    #[default]
+    Full,
 }
 
 /// One draw of a pass.
@@ -374,7 +417,7 @@ impl PassContext<'_> {
     /// Draws into `target`, cleared to opaque black before.
     pub fn draw<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
     ) -> Result<(), PassError> {
@@ -397,7 +440,7 @@ impl PassContext<'_> {
     /// counted as a pass over the whole picture.
     pub fn draw_with<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
         extras: &[&GpuFrame],
@@ -428,6 +471,7 @@ impl PassContext<'_> {
                     store: wgpu::StoreOp::Store,
                 },
             })],
+            timestamp_writes: self.timer.as_mut().and_then(|t| t.pass(label)),
             ..wgpu::RenderPassDescriptor::default()
         });
         for draw in draws {

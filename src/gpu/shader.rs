@@ -30,7 +30,7 @@ pub struct ShaderSource {
     pub fragments: &'static [&'static str],
     /// Name of the struct bound at group 1, binding 0.
     pub uniform: &'static str,
-    /// Pictures it reads besides, at group 2 and on: 0 to 2.
+    /// Pictures it reads besides, at group 2: 0 or 1.
     pub extras: u32,
 }
 
@@ -71,13 +71,15 @@ common!(FULLSCREEN, "common/fullscreen");
 common!(COLOR, "common/color");
 common!(PICTURE, "common/picture");
 common!(EXTRA, "common/extra");
-common!(MASK, "common/mask");
 common!(POINT, "common/point");
 common!(SKIN, "common/skin");
+common!(EVEN, "common/even");
 
 /// Files that are only ever prepended.
 pub static COMMON: &[&CommonSource] =
     &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
+pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN, &EVEN];
+    &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &POINT, &SKIN, &EVEN];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {
@@ -126,20 +128,37 @@ filter!(
 );
 filter!(
     /// Beauty: edge-preserving mean along rows.
-    FILTER_BEAUTY_ACROSS, "filter/beauty_across", [SKIN], ["fs"], "BeautyAcrossUniform", 0
+    FILTER_BEAUTY_ACROSS, "filter/beauty_across", [SKIN, EVEN], ["fs"], "BeautyAcrossUniform", 0
 );
 filter!(
     /// Beauty: edge-preserving mean along columns, and edges.
-    FILTER_BEAUTY_DOWN, "filter/beauty_down", [EXTRA, SKIN], ["fs"], "BeautyDownUniform", 1
-);
-filter!(
-    /// Beauty: where skin is toned.
-    FILTER_BEAUTY_MASK, "filter/beauty_mask", [SKIN], ["fs"], "BeautyMaskUniform", 0
+    FILTER_BEAUTY_DOWN, "filter/beauty_down", [COLOR, EXTRA, SKIN, EVEN], ["fs"], "BeautyDownUniform", 1
 );
 filter!(
     /// Beauty: the pass at full size.
-    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, MASK, SKIN, POINT],
-    ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 2
+    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, SKIN, POINT],
+    ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 1
+);
+
+filter!(
+    /// Unsharp mask.
+    FILTER_SHARPEN, "filter/sharpen", [COLOR, POINT], ["fs"], "SharpenUniform", 0
+);
+filter!(
+    /// A smaller picture.
+    FILTER_SHRINK, "filter/shrink", [], ["fs"], "ShrinkUniform", 0
+);
+filter!(
+    /// One direction of a Gaussian blur.
+    FILTER_BLUR, "filter/blur", [], ["fs"], "BlurUniform", 0
+);
+filter!(
+    /// A blurred picture at full size, with a sharp oval in it.
+    FILTER_BLUR_MIX, "filter/blur_mix", [COLOR, EXTRA, POINT], ["fs"], "BlurMixUniform", 1
+);
+filter!(
+    /// Squares of one colour.
+    FILTER_PIXELATE, "filter/pixelate", [], ["fs"], "PixelateUniform", 0
 );
 
 /// Draws the preview in the window.
@@ -159,8 +178,12 @@ pub static ALL: &[&ShaderSource] = &[
     &FILTER_BEAUTY_SHRINK,
     &FILTER_BEAUTY_ACROSS,
     &FILTER_BEAUTY_DOWN,
-    &FILTER_BEAUTY_MASK,
     &FILTER_BEAUTY,
+    &FILTER_SHARPEN,
+    &FILTER_SHRINK,
+    &FILTER_BLUR,
+    &FILTER_BLUR_MIX,
+    &FILTER_PIXELATE,
 ];
 
 /// Compiled modules, by name. One per device; render thread only.

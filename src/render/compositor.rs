@@ -13,11 +13,14 @@ use super::plan::{Drawn, Plan, is_active};
 use super::scene::Scene;
 use crate::gpu::PassError;
 use crate::gpu::context::GpuContext;
-use crate::gpu::pass::{Blend, Draw, PassContext, Pipelines, Uniforms, Variant, copy_to_buffer};
+use crate::gpu::pass::{
+    Blend, Draw, PassContext, Pipelines, Quality, Uniforms, Variant, copy_to_buffer,
+};
 use crate::gpu::shader::{LAYER, PICTURE_TO_NV12, uniform};
 use crate::gpu::texture::{
     GpuFrame, PictureKey, PictureKind, Sampling, TARGET_USAGE, TexturePool, texture_descriptor,
 };
+use crate::gpu::timer::{PassTime, PassTimer};
 use crate::gpu::upload::upload;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
@@ -62,6 +65,8 @@ pub(super) struct Job<'a> {
     pub(super) nv12: Option<(Plan, &'a wgpu::Buffer)>,
     /// The window's picture.
     pub(super) preview: Option<GpuFrame>,
+    /// The window's picture shows its left half without filters.
+    pub(super) compare: bool,
     /// A buffer for the composed RGBA picture.
     pub(super) screenshot: Option<&'a wgpu::Buffer>,
 }
@@ -104,6 +109,9 @@ pub(super) struct Compositor {
     layer_filters: Vec<FilterChain>,
     scene_filters: FilterChain,
     placeholder: GpuFrame,
+    timer: Option<PassTimer>,
+    /// How fine filters may work.
+    pub(super) quality: Quality,
     nv12: wgpu::Texture,
     nv12_view: wgpu::TextureView,
 }
@@ -149,6 +157,8 @@ impl Compositor {
             layer_filters: Vec::new(),
             scene_filters: FilterChain::default(),
             placeholder,
+            timer: PassTimer::new(gpu),
+            quality: Quality::Full,
             nv12_view: nv12.create_view(&wgpu::TextureViewDescriptor::default()),
             nv12,
         })
@@ -157,6 +167,11 @@ impl Compositor {
     /// Pictures to draw into (for the preview).
     pub(super) fn pool(&mut self) -> &mut TexturePool {
         &mut self.pool
+    }
+
+    /// What the passes of a picture took on the GPU, once it is known.
+    pub(super) fn pass_times(&mut self) -> Option<Vec<PassTime>> {
+        self.timer.as_mut()?.poll()
     }
 
     /// Frees what sources that are not in `wanted` have on the GPU.
@@ -184,14 +199,20 @@ impl Compositor {
             pipelines,
             uniforms,
             sprites,
+            timer,
             ..
         } = self;
+        if let Some(timer) = timer {
+            timer.begin();
+        }
         let mut cx = PassContext {
             encoder: &mut encoder,
             pool,
             pipelines,
             uniforms,
             passes: &mut passes,
+            timer: timer.as_mut(),
+            quality: self.quality,
         };
         let mut recorder = Recorder {
             cx: &mut cx,
@@ -203,11 +224,17 @@ impl Compositor {
         };
         recorder.record(job, inputs)?;
         self.uniforms.flush();
+        if let Some(timer) = &self.timer {
+            timer.end(&mut encoder);
+        }
         let commands = encoder.finish();
         let before = Instant::now();
         let turn = self.gpu.share.turn();
         self.gpu.queue.submit([commands]);
         drop(turn);
+        if let Some(timer) = &mut self.timer {
+            timer.submitted();
+        }
         Ok(Submitted {
             passes,
             composed,
@@ -277,7 +304,37 @@ struct Recorder<'a, 'b> {
 }
 
 impl Recorder<'_, '_> {
-    fn record(&mut self, job: &Job<'_>, mut inputs: Vec<GpuFrame>) -> Result<(), PassError> {
+    fn record(&mut self, job: &Job<'_>, inputs: Vec<GpuFrame>) -> Result<(), PassError> {
+        let Some(preview) = job.preview.as_ref().filter(|_| job.compare) else {
+            return self.record_filtered(job, inputs);
+        };
+        self.record_filtered(job, inputs.clone())?;
+        // last, because the encoder's picture may be made of the preview's
+        let key = PictureKey::target(PictureKind::Rgb, self.output);
+        let plain = self.cx.pool.get(key, MediaTime::ZERO)?;
+        let draws: Vec<_> = job
+            .drawn
+            .iter()
+            .zip(&inputs)
+            .map(|(layer, input)| layer_draw(layer, input, self.output))
+            .collect();
+        self.cx.draw("compare", plain.picture().view(), &draws)?;
+        let (from, to) = (&plain.picture().planes()[0], &preview.picture().planes()[0]);
+        let left = wgpu::Extent3d {
+            width: (to.width() / 2).max(1),
+            ..to.size()
+        };
+        self.cx
+            .encoder
+            .copy_texture_to_texture(from.as_image_copy(), to.as_image_copy(), left);
+        Ok(())
+    }
+
+    fn record_filtered(
+        &mut self,
+        job: &Job<'_>,
+        mut inputs: Vec<GpuFrame>,
+    ) -> Result<(), PassError> {
         for (layer, input) in job.drawn.iter().zip(&mut inputs) {
             if layer.filtered {
                 let chain = &mut self.layer_filters[layer.index];
@@ -491,7 +548,7 @@ pub(super) const fn nv12_texels(output: Resolution) -> Resolution {
 fn uniform_count(job: &Job<'_>) -> usize {
     let filters = |specs: &[FilterSpec]| specs.len() * 8;
     let layers: usize = job.scene.layers.iter().map(|l| filters(&l.filters)).sum();
-    job.drawn.len() + job.overlays.len() + layers + filters(&job.scene.filters) + 2
+    2 * job.drawn.len() + job.overlays.len() + layers + filters(&job.scene.filters) + 2
 }
 
 /// What a layer shows before its source has delivered, or when it is gone: plain dark grey.

@@ -4,6 +4,7 @@
 //! Colour: everything is composed in `Rgba8Unorm` on gamma-encoded values (what the filters of this field expect); the
 //! result is BT.709 limited-range NV12.
 
+mod budget;
 mod compositor;
 mod convert;
 pub mod filter;
@@ -26,7 +27,9 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
 use crate::gpu::context::GpuContext;
+use crate::gpu::pass::Quality;
 use crate::gpu::shader::{Uniform as _, UniformLayout};
+use crate::gpu::timer::PassTime;
 use crate::media::SourceId;
 use crate::media::slot::LatestSlot;
 use crate::media::time::{FrameRate, MediaClock};
@@ -91,6 +94,10 @@ pub struct RenderStats {
     pub submit_us_p50: u32,
     /// 99th percentile of the same.
     pub submit_us_p99: u32,
+    /// What the passes of a picture take on the GPU, where the adapter can tell.
+    pub pass_times: Vec<PassTime>,
+    /// How fine filters work: less than full when pictures took too long.
+    pub quality: Quality,
     /// Median age of the main source's picture at its tick, in milliseconds (lip sync).
     pub source_age_ms: f32,
     /// Rendered frames per second over the last second.
@@ -124,8 +131,12 @@ pub fn uniform_layouts() -> Vec<UniformLayout> {
         filter::beauty::BeautyShrinkUniform::LAYOUT,
         filter::beauty::BeautyAcrossUniform::LAYOUT,
         filter::beauty::BeautyDownUniform::LAYOUT,
-        filter::beauty::BeautyMaskUniform::LAYOUT,
         filter::beauty::BeautyUniform::LAYOUT,
+        filter::sharpen::SharpenUniform::LAYOUT,
+        filter::blur::ShrinkUniform::LAYOUT,
+        filter::blur::BlurUniform::LAYOUT,
+        filter::blur::BlurMixUniform::LAYOUT,
+        filter::pixelate::PixelateUniform::LAYOUT,
     ]
 }
 

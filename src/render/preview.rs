@@ -30,6 +30,8 @@ pub struct PreviewTexture {
     pub generation: AtomicU32,
     /// False while the window is hidden or minimised: the renderer then does no preview work.
     pub visible: AtomicBool,
+    /// The left half shows the picture before its filters.
+    pub compare: AtomicBool,
     /// Least time between two pictures; [`INTERVAL`](Self::INTERVAL) unless set.
     pub interval: Duration,
     /// Called after each submitted preview picture, from the render thread; must not block.
@@ -46,6 +48,7 @@ impl PreviewTexture {
             texture: ArcSwapOption::empty(),
             generation: AtomicU32::new(0),
             visible: AtomicBool::new(false),
+            compare: AtomicBool::new(false),
             interval: Self::INTERVAL,
             waker: Box::new(waker),
         }
@@ -78,6 +81,14 @@ impl Preview {
         match &self.sink {
             PreviewSink::None => false,
             PreviewSink::Texture(t) => t.visible.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The left half is to be shown without filters.
+    pub(super) fn compares(&self) -> bool {
+        match &self.sink {
+            PreviewSink::None => false,
+            PreviewSink::Texture(t) => t.compare.load(Ordering::Relaxed),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, TrySendError};
 use parking_lot::Mutex;
 
+use super::budget::Budget;
 use super::compositor::{Compositor, Job, nv12_texels};
 use super::convert::{nv12_planes, packed_nv12, to_nv12};
 use super::overlay::Placed;
@@ -59,7 +60,7 @@ pub(super) struct Stage {
     shots: ReadbackRing<ScreenshotCallback>,
     shot_requests: Receiver<ScreenshotCallback>,
     preview: Preview,
-    preview_shows: Option<PictureId>,
+    preview_shows: Option<(PictureId, bool)>,
     /// What was drawn last, to notice a new one.
     state: Option<Arc<SceneState>>,
     /// The newest picture that was handed over, to be repeated while nothing changes.
@@ -74,6 +75,7 @@ pub(super) struct Stage {
     /// The frame whose age was taken last: one shown for long (a still, a slow film) is aged once, when it is new.
     aged: Option<(SourceId, u64)>,
     rate: Rate,
+    budget: Budget,
     stats: RenderStats,
     shared: Arc<Mutex<RenderStats>>,
 }
@@ -119,6 +121,7 @@ impl Stage {
             age_ns: Window::default(),
             aged: None,
             rate: Rate::default(),
+            budget: Budget::new(config.rate.interval()),
             stats: RenderStats::default(),
             shared,
             config,
@@ -171,6 +174,13 @@ impl Stage {
             self.newest = None;
             self.age_ns.clear();
         }
+        if let Some(times) = self.compositor.pass_times() {
+            let total: f32 = times.iter().map(|t| t.ms).sum();
+            let cost = Duration::try_from_secs_f32(total / 1e3).unwrap_or_default();
+            self.stats.quality = self.budget.update(tick.at, cost);
+            self.compositor.quality = self.stats.quality;
+            self.stats.pass_times = times;
+        }
         self.publish(tick.at);
         Ok(())
     }
@@ -201,7 +211,9 @@ impl Stage {
             self.forget_unused(&id.state);
             self.state = Some(Arc::clone(&id.state));
         }
-        wanted.preview &= self.preview_shows.as_ref() != Some(&id) && self.preview.is_due(at);
+        let shown = self.preview_shows.as_ref();
+        let shown = shown.is_some_and(|(old, c)| *old == id && *c == self.preview.compares());
+        wanted.preview &= !shown && self.preview.is_due(at);
         let mut nv12 = None;
         if wanted.encoder {
             if let Some((old, data)) = &self.newest
@@ -277,12 +289,14 @@ impl Stage {
             .shot
             .take()
             .and_then(|callback| self.shot_buffer(callback));
+        let compare = self.preview.compares();
         let job = Job {
             scene: &id.state.scene,
             drawn,
             overlays: &id.overlays,
             nv12: buffer.as_ref().map(|(plan, buffer)| (*plan, buffer)),
             preview: preview.clone(),
+            compare,
             screenshot: shot.as_ref().map(|(buffer, _)| buffer),
         };
         let begun = self.config.clock.now();
@@ -302,7 +316,7 @@ impl Stage {
             .push(i64::try_from(submitted.submit.as_micros()).unwrap_or(i64::MAX));
         if preview.is_some() {
             self.preview.submitted(at, cost);
-            self.preview_shows = Some(id.clone());
+            self.preview_shows = Some((id.clone(), compare));
         }
         if let Some((buffer, callback)) = shot {
             self.shots.submitted(buffer, callback);

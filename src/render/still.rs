@@ -13,6 +13,7 @@ use super::{RenderError, SceneState};
 use crate::gpu::context::GpuContext;
 use crate::gpu::pass::{align_row, buffer_size};
 use crate::gpu::readback::ReadbackRing;
+use crate::gpu::timer::PassTime;
 use crate::media::pool::BufferPool;
 use crate::media::time::MediaTime;
 use crate::media::video::{FrameData, Resolution};
@@ -97,6 +98,7 @@ impl Still {
             overlays: &overlays,
             nv12: Some((plan, &buffer)),
             preview: None,
+            compare: false,
             screenshot: None,
         };
         let passes = run(&mut self.compositor, &job);
@@ -120,6 +122,11 @@ impl Still {
         drawn.unwrap_or(data)
     }
 
+    /// What the passes of the last picture took on the GPU; empty where the adapter cannot tell.
+    pub fn pass_times(&mut self) -> Vec<PassTime> {
+        self.compositor.pass_times().unwrap_or_default()
+    }
+
     /// The composed picture.
     pub fn composed(&mut self, state: &SceneState) -> Result<Screenshot, RenderError> {
         let drawn = plan::drawn_layers(state, self.output);
@@ -131,6 +138,7 @@ impl Still {
             overlays: &overlays,
             nv12: None,
             preview: None,
+            compare: false,
             screenshot: Some(&buffer),
         };
         let drawn = run(&mut self.compositor, &job);

@@ -50,6 +50,10 @@ pub struct Draft {
     pub file_missing: bool,
     /// The watermark being edited.
     pub watermark: WatermarkDraft,
+    /// The filters that are shown are those of the whole picture, not of the lowest layer.
+    pub filters_of_scene: bool,
+    /// The left half of the preview is shown without filters.
+    pub compare: bool,
     /// What happened.
     pub messages: MessageLog,
     /// The last minute's figures.
@@ -87,6 +91,8 @@ impl Draft {
             file_path: String::new(),
             file_missing: false,
             watermark: WatermarkDraft::default(),
+            filters_of_scene: false,
+            compare: false,
             messages: MessageLog::default(),
             history: History::default(),
             picture: None,
@@ -337,6 +343,8 @@ const CORNER: Placement = Placement {
 
 const fn is_camera(source: &SourceSpec) -> bool {
     matches!(source, SourceSpec::Camera(_))
+}
+
 /// Fields of the watermark being edited.
 #[derive(Debug, Default)]
 pub struct WatermarkDraft {

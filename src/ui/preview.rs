@@ -100,6 +100,11 @@ impl PreviewView {
         self.target.visible.store(visible, Ordering::Relaxed);
     }
 
+    /// Whether the left half is to be shown without filters.
+    pub fn set_compare(&self, compare: bool) {
+        self.target.compare.store(compare, Ordering::Relaxed);
+    }
+
     /// The picture to draw now; `None` until the engine has made one.
     pub fn picture(&mut self) -> Option<Picture> {
         // Acquire: a new generation is published after its texture.

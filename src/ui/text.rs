@@ -158,6 +158,20 @@ texts! {
     preview: "Preview", "预览";
     preview_starting: "Preview is starting…", "正在启动预览…";
 
+    beauty: "Beauty", "美颜";
+    beauty_switch: "Beautify", "开启美颜";
+    compare: "Before | after", "对比原图";
+    filters: "Filters", "滤镜";
+    filters_layer: "Source", "来源";
+    filters_scene: "Whole picture", "整个画面";
+    filter_add: "Add filter", "添加滤镜";
+    filter_remove: "Remove", "删除";
+    filter_up: "Move up", "上移";
+    filters_time: "GPU time of a picture: {} ms", "每帧 GPU 用时：{} 毫秒";
+    filters_coarse: "Beauty works more coarsely: this computer is slow", "电脑较慢，美颜已降低精细度";
+    lut_file: "File (.cube, .png)", "文件（.cube、.png）";
+    lut_hint: "Path of a colour table", "色表文件路径";
+
     sound: "Sound", "声音";
     drift: "Clock {} ppm", "时钟偏差 {} ppm";
     drift_help: "The sound card's clock differs from the computer's by this much. Kaibo corrects it, so that sound and picture stay together.",

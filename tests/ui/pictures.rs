@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use kaibo::engine::status::Status;
+use kaibo::render::filter::FilterSpec;
+use kaibo::render::filter::beauty::BeautySettings;
 use kaibo::ui::draft::Draft;
 use kaibo::ui::text::Language;
 
@@ -53,6 +55,20 @@ fn shots() {
             let past = with_a_past(draft(language), &status);
             shot(&format!("{name}-{tag}"), status, past, [1100.0, 650.0]);
         }
+    }
+    for (tag, language) in [("en", Language::English), ("zh", Language::Chinese)] {
+        let mut with = with_a_past(draft(language), &live());
+        let filters = &mut with.settings.scene.layers[0].filters;
+        filters.push(FilterSpec::Beauty(BeautySettings::NATURAL));
+        filters.extend(
+            FilterSpec::kinds()
+                .into_iter()
+                .map(|(_, f)| f)
+                .skip(1)
+                .take(3),
+        );
+        with.compare = true;
+        shot(&format!("filters-{tag}"), live(), with, [1280.0, 1300.0]);
     }
     let status = live();
     shot(

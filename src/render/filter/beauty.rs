@@ -2,7 +2,7 @@
 //! what is not smoothed.
 //!
 //! Everything that looks beyond a pixel happens on a working picture 180 pixels on its short side, whatever the size of the
-//! input: so a look is the same at every size, and four of the five passes cost little. Its steps: average down with a skin
+//! input: so a look is the same at every size, and three of the four passes cost little. Its steps: average down with a skin
 //! probability; an edge-preserving mean, along rows and then along columns, that also notices texture such as hair or wood;
 //! the variance that noise does not explain, as a guided filter takes it, tells edges. At full size each pixel then moves
 //! towards the smoothed colour as far as skin, texture and edges allow, unless it is far from it by itself (a hair).
@@ -11,15 +11,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::point::PointOps;
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter};
+use super::point::{PointNumbers, PointOps};
+use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
-use crate::gpu::pass::{FilterPass, PassContext, Variant};
+use crate::gpu::pass::{FilterPass, PassContext, Quality, Variant};
 use crate::gpu::shader::{
-    FILTER_BEAUTY, FILTER_BEAUTY_ACROSS, FILTER_BEAUTY_DOWN, FILTER_BEAUTY_MASK,
-    FILTER_BEAUTY_SHRINK, ShaderSource, uniform,
+    FILTER_BEAUTY, FILTER_BEAUTY_ACROSS, FILTER_BEAUTY_DOWN, FILTER_BEAUTY_SHRINK, ShaderSource,
+    uniform,
 };
-use crate::gpu::texture::{GpuFrame, Sampling};
+use crate::gpu::texture::GpuFrame;
 use crate::media::video::Resolution;
 
 /// Settings of the beauty filter, each 0 to 100; the default changes nothing.
@@ -86,40 +86,42 @@ impl BeautySettings {
 }
 
 impl FilterSettings for BeautySettings {
+    const NAME: &'static str = "Beauty";
+
     const PARAMS: &'static [Param<Self>] = &[
-        Param {
-            label: "Smoothing",
-            help: "Evens skin out; hair, eyes and text stay sharp",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.smoothing,
-            set: |s, v| s.smoothing = v,
-        },
-        Param {
-            label: "Whitening",
-            help: "Lightens skin without washing it out",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.whitening,
-            set: |s, v| s.whitening = v,
-        },
-        Param {
-            label: "Ruddiness",
-            help: "Gives skin a rosier tone",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.ruddiness,
-            set: |s, v| s.ruddiness = v,
-        },
-        Param {
-            label: "Sharpening",
-            help: "Sharpens everything that is not smoothed",
-            range: 0.0..=100.0,
-            unit: "",
-            get: |s| s.sharpening,
-            set: |s, v| s.sharpening = v,
-        },
+        param!(
+            smoothing,
+            "Smoothing",
+            0.0..=100.0,
+            "",
+            "Evens skin out; hair, eyes and text stay sharp"
+        ),
+        param!(
+            whitening,
+            "Whitening",
+            0.0..=100.0,
+            "",
+            "Lightens skin without washing it out"
+        ),
+        param!(
+            ruddiness,
+            "Ruddiness",
+            0.0..=100.0,
+            "",
+            "Gives skin a rosier tone"
+        ),
+        param!(
+            sharpening,
+            "Sharpening",
+            0.0..=100.0,
+            "",
+            "Sharpens everything that is not smoothed"
+        ),
     ];
+
+    fn start() -> Self {
+        Self::NATURAL
+    }
 
     fn build(&self) -> Built {
         Built::Passes(Box::new(BeautyFilter { settings: *self }))
@@ -133,7 +135,7 @@ impl FilterSettings for BeautySettings {
 uniform! {
     /// Step 1.
     pub(in crate::render) BeautyShrinkUniform {
-        /// Texel in uv, samples a side.
+        /// Pixels for one of the working picture.
         step: [f32; 4],
     }
 }
@@ -141,7 +143,7 @@ uniform! {
 uniform! {
     /// Step 2.
     pub(in crate::render) BeautyAcrossUniform {
-        /// From texel to texel, range.
+        /// Range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
@@ -151,20 +153,14 @@ uniform! {
 uniform! {
     /// Step 3.
     pub(in crate::render) BeautyDownUniform {
-        /// From texel to texel, range.
+        /// Range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
-        /// Texel in uv, noise, softness.
+        /// Noise, softness.
         edge: [f32; 4],
-    }
-}
-
-uniform! {
-    /// The mask step.
-    pub(in crate::render) BeautyMaskUniform {
-        /// Texel in uv.
-        step: [f32; 4],
+        /// Range, gain.
+        skin: [f32; 4],
     }
 }
 
@@ -173,10 +169,10 @@ uniform! {
     pub(in crate::render) BeautyUniform {
         /// Smoothing, whitening, ruddiness, sharpening.
         amount: [f32; 4],
-        /// Distance of samples, own detail from and to.
+        /// Distance of samples in pixels, own detail from and to.
         shape: [f32; 4],
         /// Steps that follow.
-        after: PointOps,
+        after: PointNumbers,
     }
 }
 
@@ -195,16 +191,14 @@ const EDGE: f32 = 40.0;
 const OWN: [f32; 2] = [34.0, 70.0];
 /// At full smoothing a share of every pixel's own stays: skin without pores is plastic.
 const MOST: f32 = 0.82;
+/// The toned part: range of what is alike, and how little skin around is enough.
+const MASK_RANGE: f32 = 20.0;
+const MASK_GAIN: f32 = 1.5;
 /// Short side of the working picture.
 const WORKING_SIDE: u32 = 180;
 
 struct BeautyFilter {
     settings: BeautySettings,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
-fn texel(size: Resolution) -> [f32; 2] {
-    [1.0 / size.width as f32, 1.0 / size.height as f32]
 }
 
 /// Size of the working picture for an input.
@@ -220,49 +214,55 @@ const fn levels(v: f32) -> f32 {
 }
 
 impl BeautyFilter {
-    /// Steps 1 to 3: the smoothed colour with what may move towards it.
+    /// Steps 1 to 3: the smoothed colour with what may move towards it, and the skin that is toned.
     fn smooth(
         cx: &mut PassContext<'_>,
         input: &GpuFrame,
         size: Resolution,
+        tone: bool,
     ) -> Result<GpuFrame, PassError> {
-        let [x, y] = texel(size);
-        let scale = input.resolution().width.div_ceil(size.width);
-        // each sample lies between four pixels, so it stands for two a side
-        #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let samples = scale.div_ceil(2) as f32;
-        let at_work = |shader, sampling| FilterPass {
-            sampling,
+        let full = input.resolution();
+        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+        let scale = [(full.width, size.width), (full.height, size.height)]
+            .map(|(from, to)| from as f32 / to as f32);
+        let at_work = |shader| FilterPass {
             size: Some(size),
             ..FilterPass::plain(shader)
         };
         let small = cx.filter(
             input,
-            at_work(&FILTER_BEAUTY_SHRINK, Sampling::Linear),
+            at_work(&FILTER_BEAUTY_SHRINK),
             BeautyShrinkUniform {
-                step: [x, y, samples, 0.0],
+                step: [scale[0], scale[1], 0.0, 0.0],
             },
         )?;
+        let step = [levels(RANGE), 0.0, 0.0, 0.0];
         let texture = |[from, to]: [f32; 2]| [from, to, TEXTURE_MOST, 0.0].map(levels);
         let across = cx.filter(
             &small,
-            at_work(&FILTER_BEAUTY_ACROSS, Sampling::Nearest),
+            at_work(&FILTER_BEAUTY_ACROSS),
             BeautyAcrossUniform {
-                step: [x, 0.0, levels(RANGE), 0.0],
+                step,
                 texture: texture(TEXTURE_ACROSS),
             },
         )?;
+        let plain = at_work(&FILTER_BEAUTY_DOWN);
         let down = FilterPass {
+            variant: Variant {
+                option: (!tone).then_some("BEAUTY_PLAIN"),
+                ..plain.variant
+            },
             extras: &[&small],
-            ..at_work(&FILTER_BEAUTY_DOWN, Sampling::Nearest)
+            ..plain
         };
         cx.filter(
             &across,
             down,
             BeautyDownUniform {
-                step: [0.0, y, levels(RANGE), 0.0],
+                step,
                 texture: texture(TEXTURE_DOWN),
-                edge: [x, y, levels(levels(NOISE)), levels(levels(EDGE))],
+                edge: [levels(levels(NOISE)), levels(levels(EDGE)), 0.0, 0.0],
+                skin: [levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
             },
         )
     }
@@ -275,39 +275,31 @@ impl VideoFilter for BeautyFilter {
         input: GpuFrame,
         after: &PointOps,
     ) -> Result<GpuFrame, PassError> {
-        let size = working_size(input.resolution(), WORKING_SIDE);
-        let smoothed = Self::smooth(cx, &input, size)?;
+        let side = match cx.quality {
+            Quality::Full => WORKING_SIDE,
+            Quality::Medium => WORKING_SIDE * 2 / 3,
+            Quality::Low => WORKING_SIDE / 2,
+        };
+        let size = working_size(input.resolution(), side);
         let [smoothing, whitening, ruddiness, sharpening] = self.settings.amounts();
         let tone = whitening > 0.0 || ruddiness > 0.0;
-        let mask = if tone {
-            let [x, y] = texel(size);
-            let step = BeautyMaskUniform {
-                step: [x, y, 0.0, 0.0],
-            };
-            let pass = FilterPass {
-                size: Some(size),
-                ..FilterPass::plain(&FILTER_BEAUTY_MASK)
-            };
-            cx.filter(&smoothed, pass, step)?
-        } else {
-            smoothed.clone() // bound, not read
-        };
+        let smoothed = Self::smooth(cx, &input, size, tone)?;
         // fine detail is as fine on the screen at any size
-        let [x, y] = texel(input.resolution());
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let reach = (input.resolution().height.min(input.resolution().width) / 720).max(1) as f32;
         let uniform = BeautyUniform {
             amount: [smoothing * MOST, whitening, ruddiness, sharpening * 1.5],
-            shape: [x * reach, y * reach, levels(OWN[0]), levels(OWN[1])],
-            after: *after,
+            shape: [reach, 0.0, levels(OWN[0]), levels(OWN[1])],
+            after: after.numbers(input.resolution()),
         };
         let plain = FilterPass::plain(&FILTER_BEAUTY);
         let pass = FilterPass {
             variant: Variant {
                 fragment: fragment(&FILTER_BEAUTY, tone, sharpening > 0.0),
+                points: after.kinds(),
                 ..plain.variant
             },
-            extras: &[&smoothed, &mask],
+            extras: &[&smoothed],
             ..plain
         };
         cx.filter(&input, pass, uniform)

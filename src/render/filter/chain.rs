@@ -98,11 +98,10 @@ impl FilterChain {
         mut frame: GpuFrame,
     ) -> Result<GpuFrame, PassError> {
         for pass in &mut self.passes {
-            let points = pass.points.on(frame.resolution());
             let filter = pass.filter.and_then(|n| self.built.get_mut(n));
             frame = match filter {
-                Some(Built::Passes(filter)) => filter.apply(cx, frame, &points)?,
-                _ => run_points(cx, &frame, points, pass.table.as_mut())?,
+                Some(Built::Passes(filter)) => filter.apply(cx, frame, &pass.points)?,
+                _ => run_points(cx, &frame, &pass.points, pass.table.as_mut())?,
             };
         }
         Ok(frame)
@@ -138,7 +137,7 @@ fn join(pass: &mut Pass, step: &PointStep) -> bool {
 fn run_points(
     cx: &mut PassContext<'_>,
     input: &GpuFrame,
-    points: PointOps,
+    points: &PointOps,
     table: Option<&mut Table>,
 ) -> Result<GpuFrame, PassError> {
     let mut numbers = [0.0; 4];
@@ -163,6 +162,7 @@ fn run_points(
     let pass = FilterPass {
         variant: Variant {
             option: picture.is_some().then_some("POINT_TABLE"),
+            points: points.kinds(),
             ..plain.variant
         },
         // without a table nothing is read there, but something must be bound
@@ -170,7 +170,11 @@ fn run_points(
         adds_alpha: points.adds_alpha(),
         ..plain
     };
-    cx.filter(input, pass, PointUniform::new(numbers, points))
+    cx.filter(
+        input,
+        pass,
+        PointUniform::new(numbers, points.numbers(input.resolution())),
+    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::{PointKind, PointStep};
-use super::{Built, FilterSettings, Param};
+use super::{Built, FilterSettings, Param, param};
 
 /// Settings of the colour filter; the default changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,20 +52,9 @@ impl Default for ColorSettings {
     }
 }
 
-macro_rules! param {
-    ($field:ident, $label:literal, $range:expr, $unit:literal, $help:literal) => {
-        Param {
-            label: $label,
-            help: $help,
-            range: $range,
-            unit: $unit,
-            get: |s| s.$field,
-            set: |s, v| s.$field = v,
-        }
-    };
-}
-
 impl FilterSettings for ColorSettings {
+    const NAME: &'static str = "Colour";
+
     const PARAMS: &'static [Param<Self>] = &[
         param!(
             temperature,
@@ -171,7 +160,7 @@ impl ColorSettings {
     }
 
     /// Everything linear, from (red, green, blue, 1).
-    fn matrix(&self) -> [[f32; 4]; 3] {
+    pub(super) fn matrix(&self) -> [[f32; 4]; 3] {
         let [warm, pink] = [self.temperature, self.tint].map(|v| v / 100.0);
         let gains = [
             1.0 + 0.25 * warm + 0.08 * pink,

@@ -5,9 +5,16 @@
 //! below. The panel draws its sliders from the table, so no window code changes. Filters run on the render thread.
 
 pub mod beauty;
+pub mod blur;
 mod chain;
 pub mod color;
+pub mod key;
+pub mod look;
+pub mod lut;
+pub mod pixelate;
 pub mod point;
+pub mod sharpen;
+pub mod vignette;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,17 +77,66 @@ pub struct Param<S> {
     pub set: fn(&mut S, f32),
 }
 
+impl<S> Param<S> {
+    /// A number from `range`.
+    pub const fn number(
+        label: &'static str,
+        range: std::ops::RangeInclusive<f32>,
+        unit: &'static str,
+        help: &'static str,
+        get: fn(&S) -> f32,
+        set: fn(&mut S, f32),
+    ) -> Self {
+        Self {
+            label,
+            help,
+            range,
+            unit,
+            get,
+            set,
+        }
+    }
+}
+
+/// A [`Param`] of a field of the same settings: `param!(field, "Label", range, "unit", "help")`.
+macro_rules! param {
+    ($field:ident, $label:literal, $range:expr, $unit:literal, $help:literal) => {
+        $crate::render::filter::Param::number(
+            $label,
+            $range,
+            $unit,
+            $help,
+            |s| s.$field,
+            |s, v| s.$field = v,
+        )
+    };
+}
+pub(crate) use param;
+
 /// Settings of one kind of filter; the default changes nothing.
 pub trait FilterSettings: Default + PartialEq + Sized + 'static {
+    /// What it is called in English (the panel translates).
+    const NAME: &'static str;
+
     /// The numbers a person can turn.
     const PARAMS: &'static [Param<Self>];
 
     /// Starts the filter.
     fn build(&self) -> Built;
 
+    /// The settings of one that was just added: where the default shows nothing, something that shows.
+    fn start() -> Self {
+        Self::default()
+    }
+
     /// They change nothing: no pass is run for them.
     fn is_noop(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Why they cannot be used (a file that is missing or broken), in words. May read files.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -147,6 +203,25 @@ macro_rules! filters {
                 settings.downcast_ref()
             }
 
+            /// What a filter of each kind is called in English (the panel translates), as it is when it is added.
+            pub fn kinds() -> Vec<(&'static str, Self)> {
+                vec![$((<$settings>::NAME, Self::$variant(<$settings>::start())),)*]
+            }
+
+            /// What it is called in English (the panel translates).
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$settings>::NAME,)*
+                }
+            }
+
+            /// Why it cannot be used (a file that is missing or broken), in words. May read files.
+            pub fn check(&self) -> Result<(), String> {
+                match self {
+                    $(Self::$variant(s) => s.check(),)*
+                }
+            }
+
             /// Starts the filter.
             pub fn build(&self) -> Built {
                 match self {
@@ -169,6 +244,24 @@ filters! {
     Beauty(beauty::BeautySettings),
     /// White balance, exposure, contrast, saturation and the like.
     Color(color::ColorSettings),
+    /// A ready look: black and white, sepia, film, cool, warm.
+    Look(look::LookSettings),
+    /// Colours by a table from a file.
+    Lut(lut::LutSettings),
+    /// Unsharp mask.
+    Sharpen(sharpen::SharpenSettings),
+    /// Gaussian blur, of all or of what lies around a sharp oval.
+    Blur(blur::BlurSettings),
+    /// Dark corners.
+    Vignette(vignette::VignetteSettings),
+    /// Squares over a part, for privacy.
+    Pixelate(pixelate::PixelateSettings),
+    /// Green screen: a hue becomes transparent.
+    ChromaKey(key::ChromaKeySettings),
+    /// A colour becomes transparent.
+    ColorKey(key::ColorKeySettings),
+    /// What is too dark or too bright becomes transparent.
+    LumaKey(key::LumaKeySettings),
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use crate::gpu::pass::PointKinds;
 use crate::gpu::shader::uniform;
 use crate::media::video::Resolution;
 
 /// What a step does; the numbers are those of the shader (`POINT_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
+#[repr(u8)]
 pub enum PointKind {
     /// Three rows of a matrix from (red, green, blue, 1).
     Matrix = 1,
@@ -80,10 +81,17 @@ impl PointStep {
 /// Steps as the shader takes them.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct PointNumbers {
+    head: [f32; 4],
+    rows: [[[f32; 4]; 3]; PointOps::MOST],
+}
+
+/// Steps of one pass, in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PointOps {
-    head: [u32; 4],
-    kinds: [u32; 8],
-    rows: [[[f32; 4]; 3]; 8],
+    /// What each does; constants of the pipeline.
+    kinds: PointKinds,
+    numbers: PointNumbers,
 }
 
 uniform! {
@@ -92,13 +100,13 @@ uniform! {
         /// Cells and columns of the colour table, size of its picture.
         table: [f32; 4],
         /// The steps.
-        after: PointOps,
+        after: PointNumbers,
     }
 }
 
 impl PointUniform {
     /// Steps with the figures of their colour table: cells, columns, width, height (zeros without one).
-    pub(super) const fn new(table: [f32; 4], after: PointOps) -> Self {
+    pub(super) const fn new(table: [f32; 4], after: PointNumbers) -> Self {
         Self { table, after }
     }
 }
@@ -109,40 +117,52 @@ impl PointOps {
 
     /// No step.
     pub const NONE: Self = Self {
-        head: [0; 4],
-        kinds: [0; 8],
-        rows: [[[0.0; 4]; 3]; 8],
+        kinds: [0; Self::MOST],
+        numbers: PointNumbers {
+            head: [0.0; 4],
+            rows: [[[0.0; 4]; 3]; Self::MOST],
+        },
     };
 
     /// There is nothing to do.
     pub const fn is_empty(&self) -> bool {
-        self.head[0] == 0
+        self.kinds[0] == 0
     }
 
     /// Adds a step; false when there is no room.
     #[must_use]
     pub fn push(&mut self, step: &PointStep) -> bool {
-        let at = self.head[0] as usize;
-        if at >= Self::MOST {
+        let Some(at) = self.kinds.iter().position(|k| *k == 0) else {
             return false;
-        }
-        self.kinds[at] = step.kind as u32;
-        self.rows[at] = step.rows;
-        self.head[0] += 1;
-        self.head[2] |= u32::from(step.kind.adds_alpha());
+        };
+        self.kinds[at] = step.kind as u8;
+        self.numbers.rows[at] = step.rows;
         true
     }
 
     /// The result can be seen through.
-    pub const fn adds_alpha(&self) -> bool {
-        self.head[2] != 0
+    pub fn adds_alpha(&self) -> bool {
+        let keys = [
+            PointKind::ChromaKey,
+            PointKind::ColorKey,
+            PointKind::LumaKey,
+        ];
+        self.kinds
+            .iter()
+            .any(|k| keys.iter().any(|key| *key as u8 == *k))
     }
 
-    /// With the aspect of the picture that it is used on.
-    #[must_use]
-    pub fn on(mut self, picture: Resolution) -> Self {
-        self.head[1] = picture.width * 1000 / picture.height.max(1);
-        self
+    /// What each step does, for the pipeline.
+    pub const fn kinds(&self) -> PointKinds {
+        self.kinds
+    }
+
+    /// The steps' numbers, for the uniform, on a picture of this size.
+    #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+    pub fn numbers(&self, picture: Resolution) -> PointNumbers {
+        let mut numbers = self.numbers;
+        numbers.head[0] = picture.width as f32 / picture.height.max(1) as f32;
+        numbers
     }
 }
 
@@ -159,7 +179,7 @@ mod tests {
             assert!(ops.push(&gamma));
         }
         assert!(!ops.push(&gamma), "full");
-        assert_eq!(ops.head[0] as usize, PointOps::MOST);
+        assert_eq!(ops.kinds(), [PointKind::Gamma as u8; PointOps::MOST]);
         assert!(!ops.adds_alpha());
         let mut keyed = PointOps::NONE;
         assert!(keyed.push(&PointStep::new(PointKind::LumaKey, [0.0; 4])));

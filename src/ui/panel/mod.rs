@@ -3,8 +3,10 @@
 
 mod adapt;
 mod camera;
+mod beauty;
 mod destination;
 mod figures;
+mod filters;
 mod live;
 mod messages;
 mod picture;
@@ -16,8 +18,10 @@ mod top;
 mod watermark;
 
 pub use adapt::adapt_ui;
+pub use beauty::beauty_ui;
 pub use destination::destination_ui;
 pub use figures::figures_ui;
+pub use filters::filters_ui;
 pub use live::live_ui;
 pub use messages::{failure_ui, messages_ui};
 pub use picture::picture_ui;
@@ -59,6 +63,10 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         .show(ui, |ui| {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 source_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                beauty_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_LARGE);
+                filters_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);
                 sound_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);

@@ -20,6 +20,12 @@ pub fn picture_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
     let frame = letterbox(area, size);
     if let Some(picture) = &draft.picture {
         picture.paint(ui.painter(), frame);
+        if draft.compare {
+            // where the picture before the filters ends
+            let stroke = Stroke::new(2.0, egui::Color32::WHITE);
+            ui.painter()
+                .vline(frame.center().x, frame.y_range(), stroke);
+        }
     } else {
         let painter = ui.painter();
         painter.rect_filled(frame, 0.0, egui::Color32::BLACK);

@@ -1,0 +1,30 @@
+// The blurred picture (the extra one) at full size, with a sharp oval kept in it, then per-pixel steps.
+// Prepended: fullscreen, picture, color, extra, point. Entry points: fs_fullscreen, fs.
+
+struct BlurMixUniform {
+    // Middle of the sharp oval in uv (xy), its half sides in uv (zw); none when they are 0.
+    sharp: vec4f,
+    after: PointOps,
+}
+
+@group(1) @binding(0) var<uniform> settings: BlurMixUniform;
+
+// Share of the oval over which it turns from sharp to blurred.
+const SOFT = 0.4;
+
+fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
+    return rgb; // a table is never put behind this pass
+}
+
+@fragment
+fn fs(vertex: FsVertex) -> @location(0) vec4f {
+    var color = extra_at(vertex.uv);
+    if PICTURE_KIND != 4u {
+        color.a = 1.0;
+    }
+    if settings.sharp.z > 0.0 {
+        let far = length((vertex.uv - settings.sharp.xy) / settings.sharp.zw);
+        color = mix(picture_at(vertex.uv), color, smoothstep(1.0 - SOFT, 1.0, far));
+    }
+    return point_apply(clamp(color, vec4f(0.0), vec4f(1.0)), vertex.uv);
+}
