@@ -429,7 +429,7 @@ impl PassContext<'_> {
     /// Draws onto what `target` shows: no full-frame pass, only where the draws lie.
     pub fn draw_onto<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         draws: &[Draw<'_, U>],
     ) -> Result<(), PassError> {
@@ -451,7 +451,7 @@ impl PassContext<'_> {
 
     fn draw_from<U: Uniform>(
         &mut self,
-        label: &str,
+        label: &'static str,
         target: &wgpu::TextureView,
         load: wgpu::LoadOp<wgpu::Color>,
         draws: &[Draw<'_, U>],

@@ -18,10 +18,9 @@ use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
-use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::render::overlay::Watermark;
 use crate::render::overlay::spec::Content;
-use crate::render::scene::Layer;
+use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
 
@@ -339,6 +338,8 @@ const CORNER: Placement = Placement {
         bottom: 0.0,
     },
     fit: Fit::Cover,
+    mirror: false,
+    flip: false,
 };
 
 const fn is_camera(source: &SourceSpec) -> bool {

@@ -2,8 +2,8 @@
 //! edits the draft and pushes commands, which the caller sends after drawing. No panel holds anything of the engine.
 
 mod adapt;
-mod camera;
 mod beauty;
+mod camera;
 mod destination;
 mod figures;
 mod filters;
