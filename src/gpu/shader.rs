@@ -77,8 +77,6 @@ common!(EVEN, "common/even");
 
 /// Files that are only ever prepended.
 pub static COMMON: &[&CommonSource] =
-    &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN];
-pub static COMMON: &[&CommonSource] = &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &MASK, &POINT, &SKIN, &EVEN];
     &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &POINT, &SKIN, &EVEN];
 
 /// Places one layer on the composed picture.
