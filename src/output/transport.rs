@@ -190,8 +190,9 @@ impl io::Write for Socket<'_> {
 
 fn client(host: &str, trust_any: bool) -> Result<ClientConnection, TlsError> {
     let name = host.split('%').next().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name)
-        .map_err(|_| TlsError::General("no certificate can be for such a name".to_owned()))?;
+    let name = ServerName::try_from(name).map_err(|_invalid| {
+        TlsError::General("no certificate can be for such a name".to_owned())
+    })?;
     let mut tls = ClientConnection::new(config(trust_any)?, name)?;
     tls.set_buffer_limit(Some(TLS_BUFFER));
     Ok(tls)
