@@ -382,3 +382,57 @@ fn a_render_stage_that_fails_is_started_anew_once_while_the_stream_goes_on() {
     show.wait_status("failed", |s| matches!(s.engine, EngineState::Failed { .. }));
     show.end();
 }
+
+#[test]
+fn a_destination_that_hangs_or_refuses_costs_the_others_nothing() {
+    let good = [(); 2].map(|()| FakeServer::start(Until::Forever, Then::Silence));
+    let deaf = FakeServer::start(Until::Live, Then::Deaf);
+    let closing = FakeServer::start(Until::Publish, Then::Close);
+    let mut first = settings();
+    let (address, _) = good[0]
+        .address("x")
+        .rsplit_once('/')
+        .map(|(a, k)| (a.to_owned(), k.to_owned()))
+        .unwrap();
+    first.stream.url = address;
+    let Some(mut show) = Show::start(first) else {
+        return;
+    };
+    let more = [
+        good[1].address("s3cr3t"),
+        deaf.address("s3cr3t"),
+        closing.address("s3cr3t"),
+    ];
+    let more = more.map(|a| kaibo::rtmp::url::RtmpUrl::parse(&a, None).unwrap());
+    show.send(Command::SetKey(StreamKey::new("x")));
+    show.send(Command::SetMore(more.into()));
+    show.send(Command::StartStream);
+    show.wait_event("live", |e| *e == EventKind::OutputConnected);
+    let given_up = show.wait_event("refusal", |e| matches!(e, EventKind::MoreChanged { .. }));
+    // more pictures than the deaf one and the system on the way to it would hold back from the others
+    let pictures = |s: &FakeServer| s.heard().iter().filter(|h| h.video).count();
+    let status = show.wait_status("pictures at both", |s| {
+        pictures(&good[0]) > 60 && pictures(&good[1]) > 60 && s.more.len() == 2
+    });
+    let stream = status.stream.as_ref().unwrap();
+    assert_eq!((stream.dropped, stream.reconnects), (0, 0));
+    for server in &good {
+        let stamps: Vec<_> = server
+            .heard()
+            .iter()
+            .filter(|h| h.video)
+            .map(|h| h.ms)
+            .collect();
+        let gap = stamps.windows(2).map(|w| w[1] - w[0]).max().unwrap();
+        // 67 ms apart; the machine of a test may be slow, a wait for the deaf one would be seconds
+        assert!(gap < 1000, "{gap} ms");
+    }
+    assert!(
+        matches!(status.engine, EngineState::Live { .. }),
+        "{:?} {given_up:?}",
+        status.engine
+    );
+    let shown = format!("{status:?} {:?}", show.events);
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    show.end();
+}

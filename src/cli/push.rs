@@ -42,6 +42,10 @@ pub(super) struct PushArgs {
     /// Arguments can be seen by other users of this machine: KAIBO_URL and KAIBO_KEY in the environment cannot.
     #[arg(long, value_name = "RTMP")]
     url: Option<String>,
+    /// A further address, with its key, that gets the same stream; may be given several times. Or KAIBO_ALSO in the
+    /// environment, separated by spaces.
+    #[arg(long, value_name = "RTMP")]
+    also: Vec<String>,
     /// Picture size [default: 1280x720]
     #[arg(long, value_name = "WxH")]
     size: Option<Resolution>,
@@ -267,6 +271,16 @@ impl PushArgs {
         }
     }
 
+    /// Further addresses, all of them checked.
+    fn more(&self) -> Result<Vec<RtmpUrl>, String> {
+        let kept = std::env::var("KAIBO_ALSO").unwrap_or_default();
+        let given = self.also.iter().map(String::as_str);
+        given
+            .chain(kept.split_whitespace())
+            .map(|url| RtmpUrl::parse(url, None).map_err(|e| format!("--also: {e}")))
+            .collect()
+    }
+
     fn source_spec(&self, source: &str) -> SourceSpec {
         match source {
             "test" => SourceSpec::Test {},
@@ -317,8 +331,11 @@ fn set<T>(slot: &mut T, value: Option<T>) {
 }
 
 pub(super) fn run(args: PushArgs) -> Exit {
-    let (settings, key) = match args.settings() {
-        Ok(settings) => settings,
+    let asked = args
+        .settings()
+        .and_then(|(settings, key)| Ok((settings, key, args.more()?)));
+    let (settings, key, more) = match asked {
+        Ok(asked) => asked,
         Err(problems) => return fail(&problems, Exit::BadSettings),
     };
     let choice = if args.software_gpu {
@@ -343,7 +360,7 @@ pub(super) fn run(args: PushArgs) -> Exit {
         Err(e) => return fail(&chain(&e), Exit::NotOpened),
     };
     let mut show = Show::new(engine.handle().clone(), &args);
-    let exit = match show.begin(key) {
+    let exit = match show.begin(key, more) {
         Ok(()) => {
             block_on(show.outcome(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened))
         }
@@ -390,8 +407,9 @@ impl<'a> Show<'a> {
         }
     }
 
-    fn begin(&self, key: StreamKey) -> Result<(), crate::engine::NotAnswering> {
+    fn begin(&self, key: StreamKey, more: Vec<RtmpUrl>) -> Result<(), crate::engine::NotAnswering> {
         self.handle.send(Command::SetKey(key))?;
+        self.handle.send(Command::SetMore(more))?;
         self.handle.send(Command::StartStream)?;
         match &self.args.record {
             Some(path) => self.handle.send(Command::StartRecording(path.clone())),

@@ -22,6 +22,7 @@ use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
+use crate::rtmp::url::RtmpUrl;
 use crate::settings::Settings;
 
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
@@ -33,6 +34,8 @@ const FLUSH: Duration = Duration::from_millis(400);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Stream,
+    /// A further destination of the stream.
+    More,
     Recording,
 }
 
@@ -64,6 +67,8 @@ pub(super) struct Broadcast {
     sound_on: bool,
     next_id: u32,
     pub(super) stream: Option<Attached>,
+    /// Further destinations; each has a queue and a task of its own, and none can hold up another.
+    pub(super) more: Vec<Attached>,
     pub(super) recording: Option<Attached>,
     ending: Vec<Ending>,
     /// How the stream treats its link.
@@ -118,6 +123,7 @@ impl Broadcast {
             sound_on: false,
             next_id: 0,
             stream: None,
+            more: Vec::new(),
             recording: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
@@ -152,6 +158,9 @@ impl Broadcast {
         if let Some(stream) = &self.stream {
             stream.output.retry_now();
         }
+        for more in &self.more {
+            more.output.retry_now();
+        }
     }
 
     /// The stream treats its link by these settings from now on.
@@ -184,6 +193,21 @@ impl Broadcast {
         });
     }
 
+    /// Starts pushing the running stream to one more address.
+    pub(super) fn start_more(&mut self, url: RtmpUrl) -> Result<(), BroadcastError> {
+        let attached = self.attach(&OutputSpec::Rtmp(url), Purpose::More)?;
+        self.more.push(attached);
+        Ok(())
+    }
+
+    /// Ends one further destination.
+    pub(super) fn stop_more(&mut self, id: u32, audio: &AudioStage) {
+        if let Some(at) = self.more.iter().position(|a| a.id == id) {
+            let attached = self.more.swap_remove(at);
+            self.end(attached, audio, true);
+        }
+    }
+
     /// Starts recording the same packets; returns the file really used.
     pub(super) fn start_recording(
         &mut self,
@@ -203,13 +227,24 @@ impl Broadcast {
         self.next_id += 1;
         let id = self.next_id;
         let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
+        let leads = purpose == Purpose::Stream;
         let limiter = Arc::clone(&self.limiter);
-        if purpose == Purpose::Stream {
+        if leads {
             *limiter.lock() = id;
         }
+        let tuning = if leads {
+            self.tuning.clone()
+        } else {
+            // the encoder can follow one link only
+            TuningHandle::new(StreamTuning {
+                adapt: false,
+                ..self.tuning.get()
+            })
+        };
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
             OutputEvent::NeedKeyframe => control.request_keyframe(),
+            OutputEvent::VideoRate(_) if !leads => {}
             OutputEvent::VideoRate(decision) => {
                 let limiter = limiter.lock();
                 if *limiter != id {
@@ -224,7 +259,7 @@ impl Broadcast {
             clock: self.clock,
             runtime: self.runtime.clone(),
             listener,
-            tuning: self.tuning.clone(),
+            tuning,
         };
         let output = output::start(spec, cx)?;
         let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
@@ -324,6 +359,9 @@ impl Broadcast {
     /// Ends the stream; encoders end too when nothing records. `told`: the user knows already why.
     pub(super) fn stop_stream(&mut self, audio: &AudioStage, told: bool) {
         if let Some(attached) = self.stream.take() {
+            for more in std::mem::take(&mut self.more) {
+                self.end(more, audio, true);
+            }
             self.end(attached, audio, told);
             // what still records is bound by no link
             let mut limiter = self.limiter.lock();

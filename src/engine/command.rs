@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::media::packet::Bitrate;
-use crate::rtmp::url::StreamKey;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
 use crate::settings::Settings;
 
 /// A wish of the user. The engine answers by its [`Status`](super::status::Status) and by events.
@@ -13,6 +13,9 @@ pub enum Command {
     ApplySettings(Box<Settings>),
     /// The stream key for the address in the settings; kept in memory only.
     SetKey(StreamKey),
+    /// Further addresses, with their keys, that get the same stream from the next start on; kept in memory only. They
+    /// drop pictures where their link is slow; the bitrate follows the first address alone.
+    SetMore(Vec<RtmpUrl>),
     /// Go live with the current settings.
     StartStream,
     /// Do not wait for the next try of a lost connection.

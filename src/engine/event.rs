@@ -70,6 +70,11 @@ pub enum EventKind {
     },
     /// The stream ended as asked.
     StreamStopped,
+    /// Something happened to a further destination; the stream itself goes on.
+    MoreChanged {
+        /// Its address with the key masked.
+        target: String,
+    },
     /// A recording began.
     RecordingStarted,
     /// A recording ended; the file is complete.

@@ -80,6 +80,8 @@ pub struct Status {
     pub encoder: Option<EncoderStats>,
     /// The stream, while there is one.
     pub stream: Option<OutputStats>,
+    /// Further destinations of the same stream.
+    pub more: Vec<OutputStats>,
     /// The recording, while there is one.
     pub recording: Option<OutputStats>,
     /// Pages that play the stream, when the built-in server has it.

@@ -34,6 +34,7 @@ impl Subject {
                 EventKind::NoMicrophone => t.ev_no_microphone,
                 EventKind::OutputConnected => t.ev_connected,
                 EventKind::OutputLost => t.ev_lost,
+                EventKind::MoreChanged { .. } => t.ev_more,
                 EventKind::KeyExpires => t.ev_key_expires,
                 EventKind::LinkSilent => t.ev_silent,
                 EventKind::LinkReturned => t.ev_returned,

@@ -300,6 +300,7 @@ texts! {
     ev_no_microphone: "No microphone", "没有麦克风";
     ev_connected: "On air", "已开播";
     ev_lost: "Connection lost, trying again", "连接中断，正在重试";
+    ev_more: "A further destination", "另一个推流目标";
     ev_key_expires: "The stream key expires", "推流密钥会过期";
     ev_silent: "Nothing gets through", "数据发不出去";
     ev_returned: "The link is back", "网络已恢复";

@@ -29,7 +29,7 @@ use crate::output::OutputState;
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
 use crate::render::{RenderStage, SceneState};
-use crate::rtmp::url::StreamKey;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
 use crate::serve::Server;
 use crate::settings::Settings;
 use crate::stage::StopFlag;
@@ -48,6 +48,8 @@ pub(super) struct Controller {
     notice_rx: Receiver<Notice>,
     settings: Settings,
     key: StreamKey,
+    /// Further addresses for the next start.
+    more: Vec<RtmpUrl>,
     render_parts: RenderParts,
     render: RenderStage,
     audio_parts: AudioParts,
@@ -126,6 +128,7 @@ impl Controller {
             notice_rx,
             settings,
             key: StreamKey::default(),
+            more: Vec::new(),
             render_parts,
             render,
             audio_parts,
@@ -175,6 +178,7 @@ impl Controller {
         match command {
             Command::ApplySettings(settings) => self.apply(*settings),
             Command::SetKey(key) => self.key = key,
+            Command::SetMore(more) => self.more = more,
             Command::StartStream => self.start_stream(),
             Command::StopStream => {
                 self.failed = None;
@@ -282,7 +286,7 @@ impl Controller {
             told,
         } = ended;
         let (kind, what) = match purpose {
-            Purpose::Stream => (EventKind::StreamStopped, "the stream has ended"),
+            Purpose::Stream | Purpose::More => (EventKind::StreamStopped, "the stream has ended"),
             Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
         };
         match stats.state {
@@ -337,6 +341,7 @@ impl Controller {
             audio: self.audio.stats(),
             encoder: self.broadcast.encoder_stats(),
             stream: self.broadcast.stream.as_ref().map(Attached::stats),
+            more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
             video_devices: self.video_devices.clone(),

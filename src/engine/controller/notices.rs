@@ -84,6 +84,9 @@ impl Controller {
 
     pub(super) fn output_event(&mut self, id: u32, event: OutputEvent) {
         let is = |attached: &Option<Attached>| attached.as_ref().is_some_and(|a| a.id == id);
+        if let Some(more) = self.broadcast.more.iter().find(|a| a.id == id) {
+            return self.more_event(id, more.stats().target, event);
+        }
         let (is_stream, is_recording) = (is(&self.broadcast.stream), is(&self.broadcast.recording));
         match event {
             OutputEvent::Connected if is_stream => {
@@ -130,6 +133,32 @@ impl Controller {
             }
             _ => {}
         }
+    }
+
+    /// What happens to a further destination is told; the stream goes on whatever it is.
+    fn more_event(&mut self, id: u32, target: String, event: OutputEvent) {
+        let (severity, text) = match event {
+            OutputEvent::Connected => (Severity::Notice, format!("also live at {target}")),
+            OutputEvent::Lost { error, .. } => (
+                Severity::Degraded,
+                format!("{target}: {}; it is tried again", words(&error)),
+            ),
+            OutputEvent::Failed { error } => {
+                self.broadcast.stop_more(id, &self.audio);
+                let reason = words(&error);
+                let text = format!("{target} is given up, the stream goes on without it: {reason}");
+                (Severity::Degraded, text)
+            }
+            OutputEvent::Silent { seconds } => (
+                Severity::Degraded,
+                format!("{target}: nothing has got through for {seconds} s"),
+            ),
+            OutputEvent::Returned => (Severity::Notice, format!("{target}: the link is back")),
+            OutputEvent::Degraded { .. }
+            | OutputEvent::NeedKeyframe
+            | OutputEvent::VideoRate(_) => return,
+        };
+        self.tell(severity, EventKind::MoreChanged { target }, text);
     }
 
     pub(super) fn encoder_failed(&mut self, reason: &str) {

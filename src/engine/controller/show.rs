@@ -34,9 +34,22 @@ impl Controller {
             .broadcast
             .start_stream(&spec, &self.settings, &self.audio);
         match started {
-            Ok(()) => {}
+            Ok(()) => self.start_more(),
             Err(e @ BroadcastError::Encoder(_)) => self.encoder_failed(&words(&e)),
             Err(e @ BroadcastError::Output(_)) => self.stream_failed(words(&e)),
+        }
+    }
+
+    fn start_more(&mut self) {
+        for url in self.more.clone() {
+            let target = url.to_string();
+            if let Err(e) = self.broadcast.start_more(url) {
+                self.tell(
+                    Severity::Degraded,
+                    EventKind::MoreChanged { target },
+                    words(&e),
+                );
+            }
         }
     }
 

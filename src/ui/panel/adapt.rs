@@ -18,6 +18,9 @@ pub fn adapt_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
     let t = draft.text();
     section_ui(ui, t.adapt);
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
+    if let Some(decision) = status.stream.as_ref().and_then(|s| s.adapt) {
+        now_ui(t, &decision, ui);
+    }
     let mut adapt = draft.settings.stream.adapt;
     ui.add(Checkbox::new(&mut adapt.enabled, t.adapt_follow));
     if adapt.enabled {
@@ -45,9 +48,6 @@ pub fn adapt_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
     if adapt != draft.settings.stream.adapt {
         draft.settings.stream.adapt = adapt;
         draft.apply(commands);
-    }
-    if let Some(decision) = status.stream.as_ref().and_then(|s| s.adapt) {
-        now_ui(t, &decision, ui);
     }
 }
 
