@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -14,13 +14,35 @@ use crate::media::SourceId;
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaClock;
 use crate::render::SceneState;
-use crate::render::scene::Scene;
+use crate::render::scene::{Layer, Scene};
 use crate::settings::VideoSettings;
 
 struct Open {
     spec: SourceSpec,
     id: SourceId,
     handle: SourceHandle,
+}
+
+/// The id of a layer whose source is not open: no source has it, since 0 is the renderer's own.
+const NOT_OPEN: SourceId = SourceId(0);
+/// How long a camera may take to let go of its device before it is opened anew.
+const LET_GO: Duration = Duration::from_millis(300);
+
+/// Whether the layer's source must be open. A camera that nobody sees is closed: its light says what is true.
+fn needs_source(layer: &Layer) -> bool {
+    let seen = layer.visible && layer.opacity > 0.0;
+    seen || !matches!(layer.source, SourceSpec::Camera(_))
+}
+
+/// Asks all of them to stop, and waits a moment for cameras: the next one to be opened may be the same device.
+fn close(gone: Vec<Open>) {
+    gone.iter().for_each(|s| s.handle.request_stop());
+    let deadline = Instant::now() + LET_GO;
+    for open in gone {
+        if matches!(open.spec, SourceSpec::Camera(_)) && !open.handle.join_until(deadline) {
+            tracing::debug!(source = %open.id, "still holds its device");
+        }
+    }
 }
 
 /// Sources that are open now.
@@ -72,14 +94,14 @@ impl SourceSet {
         video: &VideoSettings,
         reopen: bool,
     ) -> SceneState {
-        self.open.retain(|s| {
-            !reopen
-                && scene
-                    .layers
-                    .iter()
-                    .any(|l| l.source.is_same_stream(&s.spec))
-        }); // dropping asks to stop
-        for layer in &scene.layers {
+        let wanted = || scene.layers.iter().filter(|l| needs_source(l));
+        let is_wanted = |s: &Open| wanted().any(|l| l.source.is_same_stream(&s.spec));
+        let (kept, gone) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|s| !reopen && is_wanted(s));
+        self.open = kept;
+        close(gone);
+        for layer in wanted() {
             let same = |s: &&mut Open| layer.source.is_same_stream(&s.spec);
             if let Some(open) = self.open.iter_mut().find(same) {
                 if open.spec != layer.source {
@@ -94,11 +116,8 @@ impl SourceSet {
             }
         }
         let id_of = |spec: &SourceSpec| {
-            self.open
-                .iter()
-                .find(|s| s.spec.is_same_stream(spec))
-                .map(|s| s.id)
-                .expect("opened above")
+            let open = self.open.iter().find(|s| s.spec.is_same_stream(spec));
+            open.map_or(NOT_OPEN, |s| s.id)
         };
         SceneState {
             scene: scene.clone(),
@@ -181,5 +200,24 @@ impl SourceSet {
             .filter(|(_, h)| !h.join_until(deadline))
             .map(|(name, _)| name)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::camera::CameraSettings;
+
+    #[test]
+    fn a_camera_that_nobody_sees_is_not_open() {
+        let mut camera = Layer::new(SourceSpec::Camera(CameraSettings::default()));
+        let mut pattern = Layer::new(SourceSpec::Test {});
+        assert!(needs_source(&camera) && needs_source(&pattern));
+        camera.opacity = 0.0;
+        assert!(!needs_source(&camera));
+        (camera.opacity, camera.visible) = (1.0, false);
+        assert!(!needs_source(&camera));
+        pattern.visible = false;
+        assert!(needs_source(&pattern), "it is heard");
     }
 }
