@@ -4,6 +4,7 @@
 mod check;
 mod devices;
 mod push;
+mod push_args;
 mod serve;
 mod snapshot;
 
@@ -69,7 +70,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Broadcast without a window.
-    Push(Box<push::PushArgs>),
+    Push(Box<push_args::PushArgs>),
     /// List screens, cameras and sound inputs, or try one out.
     Devices(devices::DevicesArgs),
     /// List encoders and whether they work here.
