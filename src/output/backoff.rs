@@ -229,6 +229,11 @@ mod tests {
         }
         b.failed(Failure::Refused, t, 0.5);
         b.failed(Failure::Refused, t, 0.5);
+        let still = b.failed(Failure::Refused, t, 0.5);
+        assert!(matches!(still, Next::Retry(_)), "it may be starting");
+        let t = t + RESTART + Duration::from_secs(1);
+        b.failed(Failure::Refused, t, 0.5);
+        b.failed(Failure::Refused, t, 0.5);
         assert_eq!(b.failed(Failure::Refused, t, 0.5), Next::GiveUp);
     }
 }

@@ -45,9 +45,9 @@ const FORGET: Duration = Duration::from_secs(600);
 const QUIET_MORE: f64 = 1e6;
 const QUIET_TIMES: f64 = 1.7;
 /// A backlog of ours shrinks when this share of what the link carried is sent ...
-const STARVED: f64 = 0.6;
-/// ... for this long.
-const STARVED_FOR: Duration = Duration::from_secs(2);
+const STARVED: f64 = 0.4;
+/// ... for this long: mobile links fall as low for a few seconds.
+const STARVED_FOR: Duration = Duration::from_secs(6);
 /// Changes smaller than this share are not passed on.
 const GRAIN: f64 = 0.02;
 
@@ -335,7 +335,7 @@ impl BitrateController {
             return false;
         }
         let since = *self.starved_since.get_or_insert(now);
-        let then = self.history.delay_before(STARVED_FOR);
+        let then = self.history.delay_before(Duration::from_secs(2));
         now.saturating_sub(since) >= STARVED_FOR
             && then.is_some_and(|then| (self.history.delay() - then).abs() < 0.1 * then)
     }
