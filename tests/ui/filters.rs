@@ -112,6 +112,7 @@ fn a_wrong_colour_table_is_told_under_its_field() {
     if let FilterSpec::Lut(lut) = &mut lut {
         lut.path = "/nowhere/at all.cube".into();
     }
+    lut.check().unwrap_err(); // waits until it has been tried
     draft.settings.scene.layers[0].filters = vec![lut];
     let harness = window(idle(), draft, TALL);
     harness.get_by_label_contains("cannot be read from /nowhere/at all.cube");

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::lut::LutSettings;
 use super::point::{ColorTable, PointOps, PointStep, PointUniform};
-use super::{Built, FilterSpec, Updated};
+use super::{Built, FilterSpec, Updated, tables};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::FILTER_POINT;
@@ -16,6 +17,8 @@ pub(in crate::render) struct FilterChain {
     specs: Vec<FilterSpec>,
     built: Vec<Built>,
     passes: Vec<Pass>,
+    /// [`tables::changes`] when the colour tables were asked for.
+    tables: u64,
 }
 
 /// What is run.
@@ -35,12 +38,19 @@ struct Table {
 impl FilterChain {
     /// Makes the chain what `specs` say, keeping what can be kept.
     pub(in crate::render) fn sync(&mut self, specs: &[FilterSpec]) {
-        if self.specs == specs {
+        let has_table = |spec: &FilterSpec| spec.settings::<LutSettings>().is_some();
+        // read before the tables are: one that comes in between is seen next time
+        let tables = tables::changes();
+        let new_tables = self.tables != tables;
+        if self.specs == specs && !(new_tables && specs.iter().any(has_table)) {
             return;
         }
+        self.tables = tables;
         self.built.truncate(specs.len());
         for (n, spec) in specs.iter().enumerate() {
+            let same = self.specs.get(n) == Some(spec);
             let kept = match self.built.get_mut(n) {
+                Some(_) if same && !(new_tables && has_table(spec)) => true,
                 Some(Built::Passes(filter)) => filter.update(spec) == Updated::Live,
                 _ => false,
             };
@@ -208,5 +218,30 @@ mod tests {
         assert_eq!(count(&vec![both; 5]), 2, "ten steps do not fit one pass");
         let off = FilterSpec::Beauty(BeautySettings::default());
         assert_eq!(count(&[color(1.2, 1.0), off, color(1.3, 1.0)]), 1);
+    }
+
+    #[test]
+    fn a_table_that_is_there_stays_when_others_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let lut = |name: &str| {
+            FilterSpec::Lut(LutSettings {
+                path: dir.path().join(name),
+                strength: 100.0,
+            })
+        };
+        let mut chain = FilterChain::default();
+        chain.sync(&[lut("none.cube")]);
+        assert_eq!(chain.passes.len(), 0, "nothing while there is no table");
+        let text = "LUT_3D_SIZE 2\n0 0 0\n1 0 0\n0 1 0\n1 1 0\n0 0 1\n1 0 1\n0 1 1\n1 1 1\n";
+        std::fs::write(dir.path().join("a.cube"), text).unwrap();
+        lut("a.cube").check().unwrap();
+        let held = |chain: &FilterChain| {
+            let table = chain.passes.iter().find_map(|p| p.table.as_ref());
+            Arc::clone(&table.unwrap().table)
+        };
+        chain.sync(&[lut("a.cube")]);
+        let before = held(&chain);
+        chain.sync(&[lut("a.cube"), color(1.2, 1.0)]);
+        assert!(Arc::ptr_eq(&before, &held(&chain)));
     }
 }

@@ -14,6 +14,7 @@ pub mod lut;
 pub mod pixelate;
 pub mod point;
 pub mod sharpen;
+pub mod tables;
 pub mod vignette;
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,7 @@ pub trait FilterSettings: Default + PartialEq + Sized + 'static {
         *self == Self::default()
     }
 
-    /// Why they cannot be used (a file that is missing or broken), in words. May read files.
+    /// Why they cannot be used (a file that is missing or broken), in words. Waits for files.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -215,7 +216,7 @@ macro_rules! filters {
                 }
             }
 
-            /// Why it cannot be used (a file that is missing or broken), in words. May read files.
+            /// Why it cannot be used (a file that is missing or broken), in words. Waits for files.
             pub fn check(&self) -> Result<(), String> {
                 match self {
                     $(Self::$variant(s) => s.check(),)*

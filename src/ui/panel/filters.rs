@@ -8,6 +8,8 @@ use crate::engine::status::Status;
 use crate::gpu::pass::Quality;
 use crate::render::filter::FilterSpec;
 use crate::render::filter::look::Look;
+use crate::render::filter::lut::LutSettings;
+use crate::render::filter::tables::TableState;
 use crate::ui::draft::Draft;
 use crate::ui::filter_text::filter_word;
 use crate::ui::text::{Language, Text, fill};
@@ -100,23 +102,13 @@ fn filter_ui(
         }
         _ => {}
     }
-    if let FilterSpec::Lut(lut) = spec
-        && !lut.path.as_os_str().is_empty()
-    {
-        let id = ui.scope_id().with("problem");
-        let path = lut.path.clone();
-        let known = ui.data(|d| d.get_temp::<(std::path::PathBuf, Option<String>)>(id));
-        let problem = match known {
-            Some((of, problem)) if of == path => problem,
-            _ => {
-                let problem = spec.check().err(); // reads the file, so only when the path changes
-                ui.data_mut(|d| d.insert_temp(id, (path, problem.clone())));
-                problem
-            }
-        };
-        if let Some(problem) = problem {
+    let table = spec.settings::<LutSettings>().and_then(LutSettings::state);
+    match table {
+        Some(TableState::Failed(problem)) => {
             ui.colored_label(color::BAD, problem);
         }
+        Some(TableState::Loading) => colored_hint_ui(ui, t.lut_loading, color::WARN),
+        Some(TableState::Ready(_)) | None => {}
     }
     params_ui(spec, language, ui);
     ui.add_space(size::GAP_SMALL);
