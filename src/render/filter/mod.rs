@@ -25,6 +25,9 @@ use crate::gpu::texture::GpuFrame;
 pub(super) use chain::FilterChain;
 use point::{PointOps, PointStep};
 
+/// Most filters of a layer, and of the whole picture.
+pub const MOST_FILTERS: usize = 16;
+
 /// A filter with passes of its own, at work.
 pub trait VideoFilter: Send {
     /// Records passes from `input` into a picture of the pool, the last of which also does `after` (empty unless
@@ -64,6 +67,8 @@ pub enum Updated {
 
 /// One number of a filter as the panel shows it. `S` is the filter's settings struct.
 pub struct Param<S> {
+    /// Name in the settings file.
+    pub field: &'static str,
     /// Name, in English (the panel translates).
     pub label: &'static str,
     /// What it does, one line.
@@ -81,6 +86,7 @@ pub struct Param<S> {
 impl<S> Param<S> {
     /// A number from `range`.
     pub const fn number(
+        field: &'static str,
         label: &'static str,
         range: std::ops::RangeInclusive<f32>,
         unit: &'static str,
@@ -89,6 +95,7 @@ impl<S> Param<S> {
         set: fn(&mut S, f32),
     ) -> Self {
         Self {
+            field,
             label,
             help,
             range,
@@ -103,6 +110,7 @@ impl<S> Param<S> {
 macro_rules! param {
     ($field:ident, $label:literal, $range:expr, $unit:literal, $help:literal) => {
         $crate::render::filter::Param::number(
+            stringify!($field),
             $label,
             $range,
             $unit,
@@ -144,6 +152,8 @@ pub trait FilterSettings: Default + PartialEq + Sized + 'static {
 /// A number of some filter, as [`FilterSpec::visit_params`] shows it.
 #[derive(Debug, Clone)]
 pub struct ParamValue {
+    /// See [`Param::field`].
+    pub field: &'static str,
     /// See [`Param::label`].
     pub label: &'static str,
     /// See [`Param::help`].
@@ -159,6 +169,7 @@ pub struct ParamValue {
 fn visit<S: FilterSettings>(settings: &mut S, each: &mut dyn FnMut(&ParamValue) -> Option<f32>) {
     for param in S::PARAMS {
         let Param {
+            field,
             label,
             help,
             range,
@@ -167,6 +178,7 @@ fn visit<S: FilterSettings>(settings: &mut S, each: &mut dyn FnMut(&ParamValue) 
             set,
         } = param;
         let value = ParamValue {
+            field,
             label,
             help,
             range: range.clone(),

@@ -6,10 +6,10 @@ use eframe::egui::{ComboBox, Slider, TextEdit, Ui};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::gpu::pass::Quality;
-use crate::render::filter::FilterSpec;
 use crate::render::filter::look::Look;
 use crate::render::filter::lut::LutSettings;
 use crate::render::filter::tables::TableState;
+use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::ui::draft::Draft;
 use crate::ui::filter_text::filter_word;
 use crate::ui::text::{Language, Text, fill};
@@ -47,7 +47,9 @@ pub fn filters_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
         Some(Change::Up(n)) => list.swap(n, n - 1),
         None => {}
     }
-    add_ui(list, t, language, ui);
+    if list.len() < MOST_FILTERS {
+        add_ui(list, t, language, ui);
+    }
     let total: f32 = status.render.pass_times.iter().map(|p| p.ms).sum();
     if total > 0.0 {
         label_ui(ui, &fill(t.filters_time, &[&format!("{total:.1}")])).on_hover_ui(|ui| {
