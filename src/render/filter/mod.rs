@@ -83,41 +83,18 @@ pub struct Param<S> {
     pub set: fn(&mut S, f32),
 }
 
-impl<S> Param<S> {
-    /// A number from `range`.
-    pub const fn number(
-        field: &'static str,
-        label: &'static str,
-        range: std::ops::RangeInclusive<f32>,
-        unit: &'static str,
-        help: &'static str,
-        get: fn(&S) -> f32,
-        set: fn(&mut S, f32),
-    ) -> Self {
-        Self {
-            field,
-            label,
-            help,
-            range,
-            unit,
-            get,
-            set,
-        }
-    }
-}
-
 /// A [`Param`] of a field of the same settings: `param!(field, "Label", range, "unit", "help")`.
 macro_rules! param {
     ($field:ident, $label:literal, $range:expr, $unit:literal, $help:literal) => {
-        $crate::render::filter::Param::number(
-            stringify!($field),
-            $label,
-            $range,
-            $unit,
-            $help,
-            |s| s.$field,
-            |s, v| s.$field = v,
-        )
+        $crate::render::filter::Param {
+            field: stringify!($field),
+            label: $label,
+            range: $range,
+            unit: $unit,
+            help: $help,
+            get: |s| s.$field,
+            set: |s, v| s.$field = v,
+        }
     };
 }
 pub(crate) use param;
