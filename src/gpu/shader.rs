@@ -155,8 +155,12 @@ filter!(
     FILTER_BLUR_MIX, "filter/blur_mix", [COLOR, EXTRA, POINT], ["fs"], "BlurMixUniform", 1
 );
 filter!(
+    /// One pixel for each square.
+    FILTER_PIXELATE_MEAN, "filter/pixelate_mean", [], ["fs"], "PixelateUniform", 0
+);
+filter!(
     /// Squares of one colour.
-    FILTER_PIXELATE, "filter/pixelate", [], ["fs"], "PixelateUniform", 0
+    FILTER_PIXELATE, "filter/pixelate", [EXTRA], ["fs"], "PixelateUniform", 1
 );
 
 /// Draws the preview in the window.
@@ -181,6 +185,7 @@ pub static ALL: &[&ShaderSource] = &[
     &FILTER_SHRINK,
     &FILTER_BLUR,
     &FILTER_BLUR_MIX,
+    &FILTER_PIXELATE_MEAN,
     &FILTER_PIXELATE,
 ];
 

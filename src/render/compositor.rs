@@ -338,7 +338,7 @@ impl Recorder<'_, '_> {
         for (layer, input) in job.drawn.iter().zip(&mut inputs) {
             if layer.filtered {
                 let chain = &mut self.layer_filters[layer.index];
-                *input = chain.apply(self.cx, input.clone())?;
+                *input = chain.apply(self.cx, input.clone());
             }
         }
         let composed = if job.is_composed() {
@@ -356,7 +356,7 @@ impl Recorder<'_, '_> {
             (Some(composed), ..) => self.nv12_of(&composed, None, buffer),
             (None, Some(layer), Some(mut input)) => {
                 if is_active(&job.scene.filters) {
-                    input = self.scene_filters.apply(self.cx, input)?;
+                    input = self.scene_filters.apply(self.cx, input);
                 }
                 self.nv12_of(&input, Some(&layer.quad), buffer)
             }
@@ -393,7 +393,7 @@ impl Recorder<'_, '_> {
             return Ok(target);
         }
         self.cx.draw("compose", target.picture().view(), &draws)?;
-        let composed = self.scene_filters.apply(self.cx, target)?;
+        let composed = self.scene_filters.apply(self.cx, target);
         if !overlays.is_empty() {
             let view = composed.picture().view();
             self.cx.draw_onto("watermarks", view, &overlays)?;

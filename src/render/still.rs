@@ -154,6 +154,12 @@ impl Still {
 }
 
 fn run(compositor: &mut Compositor, job: &Job<'_>) -> Result<u32, RenderError> {
+    let layers = job.scene.layers.iter().flat_map(|l| &l.filters);
+    for spec in layers.chain(&job.scene.filters) {
+        if let Err(problem) = spec.check() {
+            tracing::warn!(problem, "filter left out"); // reads its file, which a stage does beside
+        }
+    }
     let submitted = compositor
         .render(job)
         .map_err(|e| RenderError::Gpu(e.to_string()))?;

@@ -132,6 +132,7 @@ fn unused_name(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::media::video::Resolution;
+    use crate::render::filter::{FilterSpec, MOST_FILTERS};
 
     fn read(text: &str) -> Result<Settings, FileError> {
         parse(text, Path::new("show.toml"))
@@ -142,6 +143,23 @@ mod tests {
         let text = toml::to_string_pretty(&Settings::default()).unwrap();
         assert_eq!(read(&text).unwrap(), Settings::default(), "{text}");
         assert_eq!(read("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn filters_are_good_as_they_are_added_and_not_too_many() {
+        let mut settings = Settings::default();
+        for (_, spec) in FilterSpec::kinds() {
+            settings.scene.filters.push(spec);
+        }
+        assert_eq!(settings.problems(), []);
+        let (_, one) = FilterSpec::kinds().remove(0);
+        settings.scene.layers[0].filters = vec![one.clone(); MOST_FILTERS];
+        assert_eq!(settings.problems(), []);
+        settings.scene.layers[0].filters.push(one);
+        let problems = settings.problems();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].field, "scene.layer[0].filter");
+        assert!(problems[0].reason.contains("16"), "{}", problems[0]);
     }
 
     #[test]
@@ -184,6 +202,15 @@ mod tests {
             (
                 "[[scene.layer]]\nsource = { kind = \"tset\" }",
                 vec!["scene.layer", "tset", "screen"],
+            ),
+            (
+                "[[scene.layer]]\nsource = { kind = \"test\" }\n[[scene.layer.filter]]\nkind = \"beauty\"\n\
+                 [[scene.layer.filter]]\nkind = \"color\"\ncontrast = nan",
+                vec!["scene.layer[0].filter[1].contrast", "NaN", "0 and 2"],
+            ),
+            (
+                "[[scene.filter]]\nkind = \"pixelate\"\nsquare = 1e9",
+                vec!["scene.filter[0].square", "0.5 and 20"],
             ),
             (
                 "[[scene.watermark]]\nmargin_x = 70.0",

@@ -13,6 +13,7 @@ use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
+use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::render::overlay::spec::Problem;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
 use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
@@ -178,6 +179,7 @@ impl Settings {
         for (i, layer) in scene.layers.iter().enumerate() {
             check_layer(&mut out, i, layer);
         }
+        check_filters(&mut out, "scene.filter", &scene.filters);
         for (i, watermark) in scene.watermarks.iter().enumerate() {
             let named = |p: Problem| {
                 let field = format!("scene.watermark[{i}].{}", p.field);
@@ -224,10 +226,11 @@ fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
         placement,
         opacity,
         visible: _,
-        filters: _,
+        filters,
     } = layer;
     let name = |field: &str| format!("scene.layer[{i}].{field}");
     check_range(out, &name("opacity"), *opacity, 0.0, 1.0);
+    check_filters(out, &name("filter"), filters);
     let Placement {
         x,
         y,
@@ -265,6 +268,23 @@ fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
             &name("crop"),
             "nothing is left of the picture: opposite sides must add up to under 1",
         ));
+    }
+}
+
+/// Every number of every filter lies in the range that its slider has.
+fn check_filters(out: &mut Vec<FieldError>, field: &str, filters: &[FilterSpec]) {
+    if filters.len() > MOST_FILTERS {
+        let reason = format!("{} filters are more than {MOST_FILTERS}", filters.len());
+        out.push(FieldError::new(field, reason));
+    }
+    for (k, filter) in filters.iter().enumerate() {
+        let mut filter = filter.clone(); // the visitor could change it
+        filter.visit_params(&mut |param| {
+            let name = format!("{field}[{k}].{}", param.field);
+            let (low, high) = (*param.range.start(), *param.range.end());
+            check_range(out, &name, param.value, low, high); // NaN lies in no range
+            None
+        });
     }
 }
 

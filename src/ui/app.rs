@@ -153,7 +153,7 @@ impl eframe::App for App {
         let visible = ctx.input(|i| i.viewport().visible()).unwrap_or(true);
         self.pacer.set_visible(visible);
         self.preview.set_visible(visible);
-        self.preview.set_compare(self.draft.compare);
+        self.preview.set_compare(self.draft.compares());
         self.status = self.handle.status();
         for event in self.handle.drain_events() {
             self.draft.messages.event(event);

@@ -18,6 +18,7 @@ use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
+use crate::render::filter::beauty::BeautySettings;
 use crate::render::overlay::Watermark;
 use crate::render::overlay::spec::Content;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
@@ -51,7 +52,7 @@ pub struct Draft {
     pub watermark: WatermarkDraft,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
-    /// The left half of the preview is shown without filters.
+    /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
     pub compare: bool,
     /// What happened.
     pub messages: MessageLog,
@@ -110,6 +111,14 @@ impl Draft {
     /// The words in the window's language.
     pub const fn text(&self) -> &'static Text {
         self.language.text()
+    }
+
+    /// The left half of the preview is shown without filters: the box beside beauty's sliders is ticked and there to be
+    /// seen, for it goes with the sliders when beauty is switched off.
+    pub fn compares(&self) -> bool {
+        let filters = self.settings.scene.layers.first().map(|l| &l.filters);
+        let mut beauty = filters.into_iter().flatten();
+        self.compare && beauty.any(|f| f.settings::<BeautySettings>().is_some_and(|b| b.on))
     }
 
     /// The main picture source: that of the lowest layer.

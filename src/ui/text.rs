@@ -171,6 +171,7 @@ texts! {
     filters_coarse: "Beauty works more coarsely: this computer is slow", "电脑较慢，美颜已降低精细度";
     lut_file: "File (.cube, .png)", "文件（.cube、.png）";
     lut_hint: "Path of a colour table", "色表文件路径";
+    lut_loading: "The table is being read…", "正在读取色表…";
 
     sound: "Sound", "声音";
     drift: "Clock {} ppm", "时钟偏差 {} ppm";

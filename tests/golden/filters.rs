@@ -6,6 +6,7 @@ use kaibo::media::video::{ColorSpec, PixelFormat, Resolution};
 use kaibo::render::filter::FilterSpec;
 use kaibo::render::filter::beauty::BeautySettings;
 use kaibo::render::filter::look::{Look, LookSettings};
+use kaibo::render::filter::pixelate::PixelateSettings;
 use kaibo::render::still::Still;
 
 use super::reference::{Picture, Rgb, frame};
@@ -135,6 +136,70 @@ fn a_table_maps_each_colour_to_its_own() {
         let [r, g, b] = source.at(n as u32 % size.width, n as u32 / size.width);
         for (got, want) in p.iter().zip([g, b, r]) {
             assert!(got.abs_diff(want) <= 1, "{p:?} of {:?}", [r, g, b]);
+        }
+    }
+}
+
+#[test]
+fn a_pixelated_square_is_the_mean_of_all_it_hides() {
+    let Some(gpu) = device() else { return };
+    let size = Resolution::new(160, 90);
+    // light ones are rarer than dark ones: four samples would not know; the right half is darker, so that squares differ
+    let source = Picture::new(size, |x, y| {
+        let light = (x % 3 == 0) != (y % 5 == 0);
+        let dim = if x < 80 { 1 } else { 2 };
+        if light {
+            [250 / dim, 200 / dim, 90]
+        } else {
+            [10, 0, 30]
+        }
+    });
+    let mut still = Still::new(&gpu, size).unwrap();
+    // the second asks for squares of less than a pixel; the third reaches over the corner of the picture
+    for (part, square, side) in [
+        ([10.0, 10.0, 50.0, 60.0], 20.0, 18),
+        ([10.0, 10.0, 50.0, 60.0], 0.5, 8),
+        ([45.0, 50.0, 100.0, 100.0], 20.0, 18),
+    ] {
+        let [x, y, width, height] = part;
+        let mut state = single(frame(&source, PixelFormat::Bgra, ColorSpec::default()));
+        state.scene.layers[0].filters = vec![FilterSpec::Pixelate(PixelateSettings {
+            x,
+            y,
+            width,
+            height,
+            square,
+        })];
+        let shot = still.composed(&state).unwrap().to_rgba();
+        let pixels = |percent: f32, of: u32| ((percent / 100.0 * of as f32).round() as u32).min(of);
+        let [left, top] = [pixels(x, size.width), pixels(y, size.height)];
+        let (right, bottom) = (
+            pixels(x + width, size.width),
+            pixels(y + height, size.height),
+        );
+        for (n, got) in shot.as_chunks::<4>().0.iter().enumerate() {
+            let (x, y) = (n as u32 % size.width, n as u32 / size.width);
+            let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
+            let want = if inside {
+                let first = |v: u32, from: u32, of: u32| (v - (v - from) % side).min(of - side);
+                let (x, y) = (first(x, left, size.width), first(y, top, size.height));
+                let mut sums = [0; 3];
+                for (row, column) in (y..y + side).flat_map(|r| (x..x + side).map(move |c| (r, c)))
+                {
+                    for (sum, v) in sums.iter_mut().zip(source.at(column, row)) {
+                        *sum += u32::from(v);
+                    }
+                }
+                sums.map(|sum| (sum / (side * side)) as u8)
+            } else {
+                source.at(x, y)
+            };
+            for (got, want) in got.iter().zip(want) {
+                assert!(
+                    got.abs_diff(want) <= 2,
+                    "{x},{y}, side {side}: {got} for {want}"
+                );
+            }
         }
     }
 }

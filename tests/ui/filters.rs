@@ -112,7 +112,22 @@ fn a_wrong_colour_table_is_told_under_its_field() {
     if let FilterSpec::Lut(lut) = &mut lut {
         lut.path = "/nowhere/at all.cube".into();
     }
+    lut.check().unwrap_err(); // waits until it has been tried
     draft.settings.scene.layers[0].filters = vec![lut];
     let harness = window(idle(), draft, TALL);
     harness.get_by_label_contains("cannot be read from /nowhere/at all.cube");
+}
+
+#[test]
+fn nothing_is_compared_while_beauty_is_off() {
+    let mut draft = draft(Language::English);
+    draft.compare = true;
+    assert!(!draft.compares(), "there is no beauty");
+    draft.settings.scene.layers[0].filters = vec![FilterSpec::Beauty(BeautySettings::NATURAL)];
+    assert!(draft.compares());
+    draft.settings.scene.layers[0].filters = vec![FilterSpec::Beauty(BeautySettings {
+        on: false,
+        ..BeautySettings::NATURAL
+    })];
+    assert!(!draft.compares());
 }

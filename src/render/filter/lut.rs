@@ -1,15 +1,15 @@
 //! Colour tables from files: `.cube` (3D, as Adobe's Cube LUT Specification 1.0 has it) and the 512x512 PNG layout of
 //! GPUImage's lookup filter (64 tiles of 64x64, blue by tile). A per-pixel step. Files are hostile: sizes are bounded
-//! and every number is checked. The file is read when the settings change, never per picture.
+//! and every number is checked. [`tables`] reads them on threads of their own; until one is read the filter does nothing.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::point::{ColorTable, PointKind, PointStep};
+use super::tables::{self, TableState};
 use super::{Built, FilterSettings, Param, param};
 use crate::media::video::Resolution;
 
@@ -71,49 +71,60 @@ impl FilterSettings for LutSettings {
         if self.path.as_os_str().is_empty() {
             return Ok(());
         }
-        load(&self.path).map(|_| ()).map_err(|e| e.to_string())
+        tables::wait_for(&self.path)
     }
 
     fn build(&self) -> Built {
-        if self.is_noop() {
-            return Built::Points(Vec::new());
-        }
-        match load(&self.path) {
-            Ok(table) => {
-                let row = [(self.strength / 100.0).clamp(0.0, 1.0), 0.0, 0.0, 0.0];
-                Built::Points(vec![PointStep {
-                    table: Some(Arc::new(table)),
-                    ..PointStep::new(PointKind::Table, row)
-                }])
-            }
-            // the show goes on without it; the panel says why when the file is chosen
-            Err(error) => {
-                tracing::warn!(%error, "colour table left out");
-                Built::Points(Vec::new())
-            }
-        }
+        let Some(TableState::Ready(table)) = self.state().filter(|_| !self.is_noop()) else {
+            return Built::Points(Vec::new()); // the panel says why
+        };
+        let row = [(self.strength / 100.0).clamp(0.0, 1.0), 0.0, 0.0, 0.0];
+        Built::Points(vec![PointStep {
+            table: Some(table),
+            ..PointStep::new(PointKind::Table, row)
+        }])
+    }
+}
+
+impl LutSettings {
+    /// How far the table is; `None` without a file. Does not wait; any thread.
+    pub fn state(&self) -> Option<TableState> {
+        (!self.path.as_os_str().is_empty()).then(|| tables::get(&self.path))
     }
 }
 
 /// Largest file: a table of 65 steps with long numbers is about 10 MB.
-const LARGEST_FILE: u64 = 32 * 1024 * 1024;
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+const TOO_LARGE: &str = "it is larger than 64 MB";
 /// Most steps of a `.cube` file; the specification allows 256, files have 17 to 65.
 const MOST_STEPS: u32 = 128;
 /// Side of GPUImage's picture.
 const PNG_SIDE: u32 = 512;
 
-/// Reads a colour table.
+/// Reads a colour table. Waits for the disk, so not on the render thread.
 pub fn load(path: &Path) -> Result<ColorTable, LutError> {
     let io = |source| LutError::Io {
         path: path.to_owned(),
         source,
     };
+    let bad = |reason| LutError::Bad {
+        path: path.to_owned(),
+        reason,
+    };
+    // before opening: opening a pipe waits for somebody to write into it
+    let known = std::fs::metadata(path).map_err(io)?;
+    if !known.is_file() {
+        return Err(bad("it is not a file".to_owned()));
+    }
+    if known.len() > LARGEST_FILE {
+        return Err(bad(TOO_LARGE.to_owned()));
+    }
     let mut data = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut data))
         .map_err(io)?;
     let read = if data.len() as u64 > LARGEST_FILE {
-        Err("it is larger than 32 MB".to_owned())
+        Err(TOO_LARGE.to_owned()) // it grew
     } else if data.starts_with(b"\x89PNG") {
         png(&data)
     } else {
@@ -124,10 +135,7 @@ pub fn load(path: &Path) -> Result<ColorTable, LutError> {
             )),
         }
     };
-    read.map_err(|reason| LutError::Bad {
-        path: path.to_owned(),
-        reason,
-    })
+    read.map_err(bad)
 }
 
 fn png(data: &[u8]) -> Result<ColorTable, String> {
@@ -299,5 +307,11 @@ mod tests {
         assert!(reason.contains("check the path"), "{reason}");
         std::fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
         assert!(load(&path).is_err());
+        let reason = load(dir.path()).unwrap_err().to_string();
+        assert!(reason.contains("not a file"), "{reason}");
+        let large = std::fs::File::create(&path).unwrap();
+        large.set_len(LARGEST_FILE + 1).unwrap();
+        let reason = load(&path).unwrap_err().to_string();
+        assert!(reason.contains("larger than 64 MB"), "{reason}");
     }
 }

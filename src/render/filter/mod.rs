@@ -14,6 +14,7 @@ pub mod lut;
 pub mod pixelate;
 pub mod point;
 pub mod sharpen;
+pub mod tables;
 pub mod vignette;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ use crate::gpu::pass::PassContext;
 use crate::gpu::texture::GpuFrame;
 pub(super) use chain::FilterChain;
 use point::{PointOps, PointStep};
+
+/// Most filters of a layer, and of the whole picture.
+pub const MOST_FILTERS: usize = 16;
 
 /// A filter with passes of its own, at work.
 pub trait VideoFilter: Send {
@@ -63,6 +67,8 @@ pub enum Updated {
 
 /// One number of a filter as the panel shows it. `S` is the filter's settings struct.
 pub struct Param<S> {
+    /// Name in the settings file.
+    pub field: &'static str,
     /// Name, in English (the panel translates).
     pub label: &'static str,
     /// What it does, one line.
@@ -77,38 +83,18 @@ pub struct Param<S> {
     pub set: fn(&mut S, f32),
 }
 
-impl<S> Param<S> {
-    /// A number from `range`.
-    pub const fn number(
-        label: &'static str,
-        range: std::ops::RangeInclusive<f32>,
-        unit: &'static str,
-        help: &'static str,
-        get: fn(&S) -> f32,
-        set: fn(&mut S, f32),
-    ) -> Self {
-        Self {
-            label,
-            help,
-            range,
-            unit,
-            get,
-            set,
-        }
-    }
-}
-
 /// A [`Param`] of a field of the same settings: `param!(field, "Label", range, "unit", "help")`.
 macro_rules! param {
     ($field:ident, $label:literal, $range:expr, $unit:literal, $help:literal) => {
-        $crate::render::filter::Param::number(
-            $label,
-            $range,
-            $unit,
-            $help,
-            |s| s.$field,
-            |s, v| s.$field = v,
-        )
+        $crate::render::filter::Param {
+            field: stringify!($field),
+            label: $label,
+            range: $range,
+            unit: $unit,
+            help: $help,
+            get: |s| s.$field,
+            set: |s, v| s.$field = v,
+        }
     };
 }
 pub(crate) use param;
@@ -134,7 +120,7 @@ pub trait FilterSettings: Default + PartialEq + Sized + 'static {
         *self == Self::default()
     }
 
-    /// Why they cannot be used (a file that is missing or broken), in words. May read files.
+    /// Why they cannot be used (a file that is missing or broken), in words. Waits for files.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -143,6 +129,8 @@ pub trait FilterSettings: Default + PartialEq + Sized + 'static {
 /// A number of some filter, as [`FilterSpec::visit_params`] shows it.
 #[derive(Debug, Clone)]
 pub struct ParamValue {
+    /// See [`Param::field`].
+    pub field: &'static str,
     /// See [`Param::label`].
     pub label: &'static str,
     /// See [`Param::help`].
@@ -158,6 +146,7 @@ pub struct ParamValue {
 fn visit<S: FilterSettings>(settings: &mut S, each: &mut dyn FnMut(&ParamValue) -> Option<f32>) {
     for param in S::PARAMS {
         let Param {
+            field,
             label,
             help,
             range,
@@ -166,6 +155,7 @@ fn visit<S: FilterSettings>(settings: &mut S, each: &mut dyn FnMut(&ParamValue) 
             set,
         } = param;
         let value = ParamValue {
+            field,
             label,
             help,
             range: range.clone(),
@@ -215,7 +205,7 @@ macro_rules! filters {
                 }
             }
 
-            /// Why it cannot be used (a file that is missing or broken), in words. May read files.
+            /// Why it cannot be used (a file that is missing or broken), in words. Waits for files.
             pub fn check(&self) -> Result<(), String> {
                 match self {
                     $(Self::$variant(s) => s.check(),)*

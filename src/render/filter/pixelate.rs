@@ -1,4 +1,5 @@
-//! Squares of one colour over a part of the picture: a number plate, a chat, a face. One pass.
+//! Squares of one colour over a part of the picture: a number plate, a chat, a face. Each is the mean of all
+//! pixels that it hides, and has at least 8 of them each way. One small pass and one at full size.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,8 +7,9 @@ use super::point::PointOps;
 use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext};
-use crate::gpu::shader::{FILTER_PIXELATE, uniform};
+use crate::gpu::shader::{FILTER_PIXELATE, FILTER_PIXELATE_MEAN, uniform};
 use crate::gpu::texture::GpuFrame;
+use crate::media::video::Resolution;
 
 /// Settings of the pixelated part; without a size it changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,13 +74,43 @@ impl FilterSettings for PixelateSettings {
 }
 
 uniform! {
-    /// What the pass takes.
+    /// What both passes take.
     pub(in crate::render) PixelateUniform {
-        /// Left, top, right, bottom.
+        /// Left, top, right, bottom in pixels.
         area: [f32; 4],
-        /// Sides of a square.
+        /// Side of a square in pixels, nothing, size of the picture.
         square: [f32; 4],
     }
+}
+
+/// Smallest side of a square in pixels: lettering can be made out through smaller ones.
+const SMALLEST: f32 = 8.0;
+
+/// Where the squares lie on a picture of this size, and how many they are; `None` when they are beside it. The part grows
+/// to whole pixels.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides of a texture, and smaller"
+)]
+fn layout(settings: &PixelateSettings, size: Resolution) -> Option<(PixelateUniform, Resolution)> {
+    let [width, height] = [size.width, size.height].map(|v| v as f32);
+    let share = |v: f32, of: f32| (v / 100.0 * of).clamp(0.0, of);
+    // what rounding adds or takes is no pixel
+    let low = |v: f32, of: f32| (share(v, of) + 0.01).floor();
+    let high = |v: f32, of: f32| (share(v, of) - 0.01).ceil();
+    let [left, top] = [low(settings.x, width), low(settings.y, height)];
+    let right = high(settings.x + settings.width, width);
+    let bottom = high(settings.y + settings.height, height);
+    let side = share(settings.square, height).round().max(SMALLEST);
+    let count = |from: f32, to: f32| ((to - from) / side).ceil().max(0.0) as u32;
+    let squares = Resolution::new(count(left, right), count(top, bottom));
+    let uniform = PixelateUniform {
+        area: [left, top, right, bottom],
+        square: [side, 0.0, width, height],
+    };
+    (squares.width > 0 && squares.height > 0).then_some((uniform, squares))
 }
 
 struct Pixelate(PixelateSettings);
@@ -90,23 +122,19 @@ impl VideoFilter for Pixelate {
         input: GpuFrame,
         _: &PointOps,
     ) -> Result<GpuFrame, PassError> {
-        let PixelateSettings {
-            x,
-            y,
-            width,
-            height,
-            square,
-        } = self.0;
-        let [x, y, width, height, square] =
-            [x, y, width, height, square.max(0.5)].map(|v| v / 100.0);
-        let size = input.resolution();
-        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
-        let narrow = size.height as f32 / size.width.max(1) as f32;
-        let uniform = PixelateUniform {
-            area: [x, y, x + width, y + height],
-            square: [square * narrow, square, 0.0, 0.0],
+        let Some((uniform, squares)) = layout(&self.0, input.resolution()) else {
+            return Ok(input);
         };
-        cx.filter(&input, FilterPass::plain(&FILTER_PIXELATE), uniform)
+        let mean = FilterPass {
+            size: Some(squares),
+            ..FilterPass::plain(&FILTER_PIXELATE_MEAN)
+        };
+        let squares = cx.filter(&input, mean, uniform)?;
+        let pass = FilterPass {
+            extras: &[&squares],
+            ..FilterPass::plain(&FILTER_PIXELATE)
+        };
+        cx.filter(&input, pass, uniform)
     }
 
     fn update(&mut self, spec: &FilterSpec) -> Updated {

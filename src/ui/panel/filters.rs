@@ -6,8 +6,10 @@ use eframe::egui::{ComboBox, Slider, TextEdit, Ui};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::gpu::pass::Quality;
-use crate::render::filter::FilterSpec;
 use crate::render::filter::look::Look;
+use crate::render::filter::lut::LutSettings;
+use crate::render::filter::tables::TableState;
+use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::ui::draft::Draft;
 use crate::ui::filter_text::filter_word;
 use crate::ui::text::{Language, Text, fill};
@@ -45,7 +47,9 @@ pub fn filters_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
         Some(Change::Up(n)) => list.swap(n, n - 1),
         None => {}
     }
-    add_ui(list, t, language, ui);
+    if list.len() < MOST_FILTERS {
+        add_ui(list, t, language, ui);
+    }
     let total: f32 = status.render.pass_times.iter().map(|p| p.ms).sum();
     if total > 0.0 {
         label_ui(ui, &fill(t.filters_time, &[&format!("{total:.1}")])).on_hover_ui(|ui| {
@@ -100,23 +104,13 @@ fn filter_ui(
         }
         _ => {}
     }
-    if let FilterSpec::Lut(lut) = spec
-        && !lut.path.as_os_str().is_empty()
-    {
-        let id = ui.scope_id().with("problem");
-        let path = lut.path.clone();
-        let known = ui.data(|d| d.get_temp::<(std::path::PathBuf, Option<String>)>(id));
-        let problem = match known {
-            Some((of, problem)) if of == path => problem,
-            _ => {
-                let problem = spec.check().err(); // reads the file, so only when the path changes
-                ui.data_mut(|d| d.insert_temp(id, (path, problem.clone())));
-                problem
-            }
-        };
-        if let Some(problem) = problem {
+    let table = spec.settings::<LutSettings>().and_then(LutSettings::state);
+    match table {
+        Some(TableState::Failed(problem)) => {
             ui.colored_label(color::BAD, problem);
         }
+        Some(TableState::Loading) => colored_hint_ui(ui, t.lut_loading, color::WARN),
+        Some(TableState::Ready(_)) | None => {}
     }
     params_ui(spec, language, ui);
     ui.add_space(size::GAP_SMALL);

@@ -20,7 +20,7 @@ pub fn picture_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
     let frame = letterbox(area, size);
     if let Some(picture) = &draft.picture {
         picture.paint(ui.painter(), frame);
-        if draft.compare {
+        if draft.compares() {
             // where the picture before the filters ends
             let stroke = Stroke::new(2.0, egui::Color32::WHITE);
             ui.painter()
