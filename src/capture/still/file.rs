@@ -1,8 +1,7 @@
 //! Picture files: PNG (animated, too), JPEG, WebP and GIF as RGBA, one picture after another. Files are hostile: sizes and
 //! memory are bounded, and what is broken is an error in words. No thread of its own.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read as _};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use image::{
     AnimationDecoder as _, DynamicImage, Frames, ImageDecoder as _, ImageError, ImageFormat,
     ImageReader, Limits, RgbaImage,
 };
+
+use crate::media::disk::read_start;
 
 /// Why a picture file cannot be shown. Texts are for the user.
 #[derive(Debug, thiserror::Error)]
@@ -159,12 +160,8 @@ fn read(path: &Path) -> Result<Vec<u8>, StillError> {
             source,
         },
     };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    BufReader::new(file)
-        .take(FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    // one more than is taken: a file may have grown since it was looked at
+    let bytes = read_start(path, FILE + 1).map_err(failed)?;
     if bytes.len() as u64 > FILE {
         return Err(StillError::TooLarge(path.to_owned()));
     }
@@ -200,6 +197,8 @@ impl std::fmt::Debug for StillReader {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use image::codecs::gif::{GifEncoder, Repeat};
     use image::{Delay, Frame, Rgba};
 

@@ -14,6 +14,7 @@ use super::sprite::{Strip, premultiply, resize, rotate};
 use super::text::template::{Facts, Template, time_zone};
 use super::text::{self, Fonts};
 use crate::capture::still::file::{StillFrame, StillReader};
+use crate::media::disk::read_start;
 use crate::media::video::Resolution;
 
 /// Something about a watermark that the user should know.
@@ -231,10 +232,10 @@ impl Item {
         if now.is_some() && self.stamp == Some(now) {
             return;
         }
-        match std::fs::read(path) {
+        match read_start(path, LONGEST_TEXT as u64 * 4) {
             Ok(bytes) => {
                 self.stamp = Some(now);
-                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT * 4)]);
+                let text = String::from_utf8_lossy(&bytes);
                 let text = text.trim_start_matches('\u{feff}').trim_end();
                 self.file_text = text.chars().take(LONGEST_TEXT).collect();
             }

@@ -13,6 +13,8 @@ use skrifa::raw::TableProvider as _;
 use skrifa::{FontRef, MetadataProvider as _};
 use unicode_properties::emoji::{EmojiStatus, UnicodeEmoji as _};
 
+use crate::media::disk::{open_regular, read_start};
+
 /// What is left when the system has no font at all: ASCII and the name. Licence: assets/fonts/OFL.txt.
 const BUILT_IN: &[u8] = include_bytes!("../../../../assets/fonts/NotoSansSC-Bold-subset.otf");
 
@@ -65,6 +67,8 @@ const FALLBACKS: [&str; 22] = [
     "Noto Sans Symbols 2",
 ];
 
+/// Bytes of a font's file; the largest collections of Chinese fonts have some 200 million.
+const LONGEST_FILE: u64 = 512 << 20;
 /// Clusters that are remembered.
 const MOST_FOUND: usize = 10_000;
 
@@ -323,8 +327,13 @@ impl Fonts {
         let ids = match self.files.get(path) {
             Some(ids) => ids,
             None => {
-                let source = Source::File(path.to_owned());
-                let ids = self.db.load_font_source(source).to_vec();
+                let ids = match open_regular(path) {
+                    Ok((_, length)) if length <= LONGEST_FILE => {
+                        let source = Source::File(path.to_owned());
+                        self.db.load_font_source(source).to_vec()
+                    }
+                    _ => Vec::new(),
+                };
                 self.files.entry(path.to_owned()).or_insert(ids)
             }
         };
@@ -352,7 +361,7 @@ fn bytes_of(source: &Source) -> Option<&'static [u8]> {
     if let Some(bytes) = FILES.lock().get(path) {
         return Some(bytes);
     }
-    let bytes: &'static [u8] = Box::leak(std::fs::read(path).ok()?.into_boxed_slice());
+    let bytes: &'static [u8] = Box::leak(read_start(path, LONGEST_FILE).ok()?.into_boxed_slice());
     FILES.lock().insert(path.clone(), bytes);
     Some(bytes)
 }
