@@ -112,6 +112,16 @@ impl StillReader {
         })
     }
 
+    /// Begins with the first picture again, out of memory: the file itself is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As decoding it brings.
+    pub fn restart(&mut self) -> Result<(), StillError> {
+        self.frames = source(&self.path, &self.bytes, self.format)?;
+        Ok(())
+    }
+
     /// The next picture; `None` after the last one.
     pub fn next_frame(&mut self) -> Result<Option<StillFrame>, StillError> {
         match &mut self.frames {
