@@ -103,7 +103,11 @@ impl Face {
             skrifa::instance::Size::unscaled(),
             skrifa::instance::LocationRef::default(),
         );
-        let em = f32::from(metrics.units_per_em).max(1.0);
+        // OpenType specification, head table; rusttype and the sizes of coloured glyphs divide by it
+        if !(16..=16_384).contains(&metrics.units_per_em) {
+            return None;
+        }
+        let em = f32::from(metrics.units_per_em);
         let [ascent, descent] = [metrics.ascent / em, -metrics.descent / em];
         let body = tables.os2().map_or([ascent, descent], |os2| {
             let [top, bottom] = [os2.s_typo_ascender(), -os2.s_typo_descender()];
@@ -408,6 +412,20 @@ mod tests {
         let (face, error) = fonts.choose(&path.display().to_string(), false, false);
         assert_eq!(error, None);
         assert!(face.covers("开播"));
+    }
+
+    #[test]
+    fn a_font_with_an_impossible_em_is_none() {
+        let with_em = |em: u16| {
+            let mut bytes = BUILT_IN.to_vec();
+            let record = bytes.windows(4).position(|w| w == b"head").unwrap();
+            let place: [u8; 4] = bytes[record + 8..record + 12].try_into().unwrap();
+            let head = u32::from_be_bytes(place) as usize;
+            bytes[head + 18..head + 20].copy_from_slice(&em.to_be_bytes());
+            Face::load(Box::leak(bytes.into_boxed_slice()), 0)
+        };
+        assert!(with_em(1000).is_some());
+        assert!(with_em(1).is_none() && with_em(0).is_none() && with_em(16_385).is_none());
     }
 
     #[test]
