@@ -1,9 +1,10 @@
 //! The vocabulary every stage speaks: time, frames, sound blocks, encoded packets, and the small carriers between
-//! stages (latest slot, audio ring, buffer pool). No I/O and no threads; depends on no other module.
+//! stages (latest slot, audio ring, buffer pool). No threads, and no I/O but [`disk`]; depends on no other module.
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod audio;
 pub mod color;
+pub mod disk;
 pub mod packet;
 pub mod pool;
 pub mod ring;

@@ -184,8 +184,10 @@ impl Compositor {
         self.sync_filters(job.scene);
         let inputs = self.upload_all(job.drawn);
         let composed = job.is_composed();
-        let shown = if composed { job.overlays } else { &[] };
-        self.sprites.upload(&self.gpu, &mut self.pool, shown);
+        // a picture that is not composed has no use for them, but the preview between two such has
+        if composed || job.overlays.is_empty() {
+            self.sprites.upload(&self.gpu, &mut self.pool, job.overlays);
+        }
         self.uniforms.begin(uniform_count(job));
         let mut encoder = self
             .gpu

@@ -22,7 +22,7 @@ use super::snapshot::{Tolerance, check};
 /// Shows `watermarks` in `state`, which makes pictures of `size`.
 fn put(state: &mut SceneState, size: Resolution, watermarks: &[Watermark]) {
     let now = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
-    let loaded = Loader::default().update(watermarks, size, &now, &Facts::default());
+    let loaded = Loader::default().update(watermarks, size, &now, &Facts::default(), &|_| true);
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     let board = OverlayBoard::default();
     board.show(loaded.ready.unwrap());

@@ -5,6 +5,7 @@ pub mod file;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -62,9 +63,8 @@ pub(super) fn open(
         path: settings.path.clone(),
         cx: cx.clone(),
         reader: None,
-        waiting: None,
+        waiting: VecDeque::new(),
         due: cx.clock.now(),
-        animated: false,
         seen: None,
         next_look: cx.clock.now() + LOOK,
         seq: 0,
@@ -87,11 +87,11 @@ struct Still {
     cx: SourceContext,
     /// Present while there are pictures to come.
     reader: Option<StillReader>,
-    /// The next picture, decoded ahead, and for how long it is shown.
-    waiting: Option<(Picture, Duration)>,
-    /// When it is to be shown.
+    /// The next pictures, decoded ahead, and for how long each is shown; two at most.
+    waiting: VecDeque<(Picture, Duration)>,
+    /// When the next one is to be shown.
     due: MediaTime,
-    animated: bool,
+    /// The file as it was when it was read; `None` when it could not be, so that it is tried again.
     seen: Stamp,
     next_look: MediaTime,
     seq: u64,
@@ -104,10 +104,15 @@ struct Picture {
 }
 
 impl Still {
-    /// Begins with the first picture.
+    /// Reads the file; what was shown before stays when that fails.
     fn start(&mut self) -> Result<(), SourceError> {
         self.seen = stamp(&self.path);
-        let mut reader = StillReader::open(&self.path).map_err(|e| self.wrong(e))?;
+        let mut reader = StillReader::open(&self.path).map_err(|error| {
+            if matches!(error, StillError::Unreadable { .. }) {
+                self.seen = None;
+            }
+            self.wrong(error)
+        })?;
         let first = reader.next_frame().map_err(|e| self.wrong(e))?;
         let Some(StillFrame { image, shown }) = first else {
             return Err(SourceError::Unsupported {
@@ -116,34 +121,46 @@ impl Still {
             });
         };
         let (width, height) = image.dimensions();
-        self.animated = shown > Duration::ZERO;
-        let kind = if self.animated {
-            "animation"
-        } else {
-            "picture"
+        // an animation of one picture, or one that is cut off after it, is a still
+        let second = match shown > Duration::ZERO {
+            true => reader.next_frame().ok().flatten(),
+            false => None,
+        };
+        let kind = match second {
+            Some(_) => "animation",
+            None => "picture",
         };
         self.description = format!("{width}x{height}, {kind}");
-        self.waiting = Some((self.picture(image), shown));
-        self.reader = self.animated.then_some(reader);
+        self.reader = second.is_some().then_some(reader);
+        let pictures = [Some(StillFrame { image, shown }), second];
+        self.waiting = pictures
+            .into_iter()
+            .flatten()
+            .map(|frame| (self.picture(frame.image), frame.shown))
+            .collect();
         Ok(())
     }
 
-    /// Decodes the picture after the one that was just shown; from the first again at the end.
-    fn advance(&mut self) -> Result<(), SourceError> {
+    /// Decodes the picture after those that were shown; from the first again, out of memory, at the end.
+    fn advance(&mut self) {
         let Some(reader) = &mut self.reader else {
-            return Ok(());
+            return;
         };
-        match reader.next_frame() {
-            Ok(Some(StillFrame { image, shown })) => {
-                self.waiting = Some((self.picture(image), shown));
-                Ok(())
-            }
-            Ok(None) => self.start(),
+        let mut next = reader.next_frame();
+        if let Err(error) = &next {
             // cut off: as far as it goes, then again
-            Err(error) => {
-                tracing::debug!(error = %error, "animation is cut off");
-                self.start()
+            tracing::debug!(error = %error, "animation is cut off");
+        }
+        if !matches!(next, Ok(Some(_))) {
+            next = reader.restart().and_then(|()| reader.next_frame());
+        }
+        match next {
+            Ok(Some(StillFrame { image, shown })) => {
+                let picture = self.picture(image);
+                self.waiting.push_back((picture, shown));
             }
+            // the last picture stays until the file changes
+            Ok(None) | Err(_) => self.reader = None,
         }
     }
 
@@ -228,15 +245,16 @@ impl VideoSource for Still {
                 self.due = now;
             }
         }
-        let wait = match &self.waiting {
-            Some(_) => self.cx.clock.until(self.due),
-            None => timeout,
+        let wait = if self.waiting.is_empty() {
+            timeout
+        } else {
+            self.cx.clock.until(self.due)
         };
         std::thread::sleep(wait.min(timeout));
         if wait > timeout {
             return Ok(None);
         }
-        let Some((picture, shown)) = self.waiting.take() else {
+        let Some((picture, shown)) = self.waiting.pop_front() else {
             return Ok(None);
         };
         let frame = VideoFrame {
@@ -253,7 +271,9 @@ impl VideoSource for Still {
             .due
             .max(now - shown)
             .offset_nanos(duration_nanos(shown));
-        self.advance()?;
+        if self.waiting.is_empty() {
+            self.advance();
+        }
         Ok(Some(frame))
     }
 

@@ -61,21 +61,28 @@ fn a_picture_comes_once_and_again_when_its_file_changes() {
     assert!(matches!(frame.data, FrameData::Rgba(_)), "with its alpha");
 }
 
-#[test]
-fn an_animation_keeps_its_own_timing_and_loops() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.gif");
-    let mut encoder = GifEncoder::new(File::create(&path).unwrap());
+/// Grey pictures: level and milliseconds.
+fn animation(path: &Path, pictures: &[(u8, u32)]) {
+    let mut encoder = GifEncoder::new(File::create(path).unwrap());
     encoder.set_repeat(Repeat::Infinite).unwrap();
-    for (level, ms) in [(0, 40), (100, 80), (200, 60)] {
+    for &(level, ms) in pictures {
         let image = RgbaImage::from_pixel(4, 4, Rgba([level, level, level, 255]));
         let delay = Delay::from_numer_denom_ms(ms, 1);
         encoder
             .encode_frame(Frame::from_parts(image, 0, 0, delay))
             .unwrap();
     }
-    drop(encoder);
+}
+
+#[test]
+fn an_animation_keeps_its_own_timing_and_loops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gif");
+    animation(&path, &[(0, 40), (100, 80), (200, 60)]);
     let mut source = opened(&path).unwrap();
+    assert!(source.describe().contains("animation"));
+    // it is shown out of memory: nothing of this is seen
+    std::fs::remove_file(&path).unwrap();
     let frames: Vec<_> = (0..7)
         .map(|_| source.next(PATIENCE).unwrap().unwrap())
         .collect();
@@ -86,6 +93,36 @@ fn an_animation_keeps_its_own_timing_and_loops() {
         // later on a busy machine, never earlier
         assert!(gap >= ms, "{gap} ms, not {ms}");
     }
+}
+
+#[test]
+fn an_animation_of_one_picture_is_a_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gif");
+    animation(&path, &[(100, 40)]);
+    let mut source = opened(&path).unwrap();
+    assert_eq!(source.describe(), "4x4, picture");
+    let frame = source.next(PATIENCE).unwrap().unwrap();
+    assert_eq!(first_pixel(&frame)[0], 100);
+    assert!(source.next(Duration::from_millis(60)).unwrap().is_none());
+}
+
+#[test]
+fn an_animation_that_breaks_off_goes_on_with_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gif");
+    animation(&path, &[(0, 20), (100, 20)]);
+    let two = std::fs::metadata(&path).unwrap().len();
+    animation(&path, &[(0, 20), (100, 20), (200, 20)]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // in the third picture's header
+    bytes.truncate(usize::try_from(two).unwrap() + 4);
+    std::fs::write(&path, bytes).unwrap();
+    let mut source = opened(&path).unwrap();
+    let levels: Vec<_> = (0..5)
+        .map(|_| first_pixel(&source.next(PATIENCE).unwrap().unwrap())[0])
+        .collect();
+    assert_eq!(levels, [0, 100, 0, 100, 0]);
 }
 
 #[test]

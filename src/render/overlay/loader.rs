@@ -14,6 +14,7 @@ use super::sprite::{Strip, premultiply, resize, rotate};
 use super::text::template::{Facts, Template, time_zone};
 use super::text::{self, Fonts};
 use crate::capture::still::file::{StillFrame, StillReader};
+use crate::media::disk::read_start;
 use crate::media::video::Resolution;
 
 /// Something about a watermark that the user should know.
@@ -40,6 +41,10 @@ pub struct Loaded {
 const FILES: Duration = Duration::from_secs(1);
 /// Pixels an animation may take, in bytes.
 const MOST_BYTES: usize = 128 << 20;
+/// Pictures of an animation.
+const MOST_FRAMES: usize = 1000;
+/// Pixels of an animation that are decoded, in all its pictures: some ten seconds of work.
+const MOST_DECODED: u64 = 2_000_000_000;
 /// Longest side of a scaled image.
 const LONGEST: f32 = 8192.0;
 
@@ -83,13 +88,15 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 impl Loader {
-    /// Looks at everything and makes anew what has changed.
+    /// Looks at everything and makes anew what has changed. `wanted` is asked between the pictures of an animation: what
+    /// is wanted no more is left as it was.
     pub fn update(
         &mut self,
         watermarks: &[Watermark],
         output: Resolution,
         now: &Zoned,
         facts: &Facts,
+        wanted: &dyn Fn(&Watermark) -> bool,
     ) -> Loaded {
         let mut changed = self.shown != watermarks;
         if self.output.replace(output) != Some(output) {
@@ -120,7 +127,7 @@ impl Loader {
                 }
                 Content::Image(image) => {
                     wake(FILES);
-                    changed |= item.make_image(watermark, image, output);
+                    changed |= item.make_image(watermark, image, output, &|| wanted(watermark));
                 }
             }
         }
@@ -231,10 +238,10 @@ impl Item {
         if now.is_some() && self.stamp == Some(now) {
             return;
         }
-        match std::fs::read(path) {
+        match read_start(path, LONGEST_TEXT as u64 * 4) {
             Ok(bytes) => {
                 self.stamp = Some(now);
-                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT * 4)]);
+                let text = String::from_utf8_lossy(&bytes);
                 let text = text.trim_start_matches('\u{feff}').trim_end();
                 self.file_text = text.chars().take(LONGEST_TEXT).collect();
             }
@@ -254,6 +261,7 @@ impl Item {
         watermark: &Watermark,
         settings: &ImageSettings,
         output: Resolution,
+        wanted: &dyn Fn() -> bool,
     ) -> bool {
         let made_of = MadeOf {
             content: watermark.content.clone(),
@@ -273,8 +281,12 @@ impl Item {
             self.frames = Arc::default();
             return true;
         }
-        match frames(watermark, settings, output) {
-            Ok((frames, problem)) => {
+        match frames(watermark, settings, output, wanted) {
+            Ok(None) => {
+                self.made_of = None;
+                return false;
+            }
+            Ok(Some((frames, problem))) => {
                 self.frames = Arc::new(frames);
                 self.problems.extend(problem);
             }
@@ -294,32 +306,41 @@ const FILE_PROBLEM: &str = "the text file";
 
 type Frames = (Vec<Frame>, Option<String>);
 
+/// `None` when it is wanted no more.
 fn frames(
     watermark: &Watermark,
     settings: &ImageSettings,
     output: Resolution,
-) -> Result<Frames, String> {
+    wanted: &dyn Fn() -> bool,
+) -> Result<Option<Frames>, String> {
     let mut reader = StillReader::open(&settings.path).map_err(|e| e.to_string())?;
     let mut frames = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut decoded) = (0, 0);
     while let Some(StillFrame { mut image, shown }) =
         reader.next_frame().map_err(|e| e.to_string())?
     {
+        if !wanted() {
+            return Ok(None);
+        }
+        decoded += u64::from(image.width()) * u64::from(image.height());
         premultiply(&mut image);
         let image = scaled(&image, settings.size, output);
         let strip = turned(image, [0; 4], watermark.rotation);
         bytes += strip.bytes();
         frames.push(Frame { strip, shown });
-        if bytes > MOST_BYTES {
-            let message = format!(
-                "the animation {} is too large at this size: only its first {} pictures are shown",
-                settings.path.display(),
-                frames.len()
-            );
-            return Ok((frames, Some(message)));
-        }
+        let too_much = match () {
+            () if bytes > MOST_BYTES => "is too large at this size",
+            () if frames.len() >= MOST_FRAMES || decoded > MOST_DECODED => "is too long",
+            () => continue,
+        };
+        let message = format!(
+            "the animation {} {too_much}: only its first {} pictures are shown",
+            settings.path.display(),
+            frames.len()
+        );
+        return Ok(Some((frames, Some(message))));
     }
-    Ok((frames, None))
+    Ok(Some((frames, None)))
 }
 
 fn scaled(image: &RgbaImage, per_cent: f32, output: Resolution) -> RgbaImage {
@@ -357,6 +378,7 @@ fn turned(image: RgbaImage, inset: [i32; 4], rotation: f32) -> Strip {
 #[cfg(test)]
 mod tests {
     use image::Rgba;
+    use image::codecs::gif::GifEncoder;
 
     use super::*;
 
@@ -396,7 +418,7 @@ mod tests {
     }
 
     fn update(loader: &mut Loader, watermarks: &[Watermark], second: &str) -> Loaded {
-        loader.update(watermarks, OUT, &at(second), &Facts::default())
+        loader.update(watermarks, OUT, &at(second), &Facts::default(), &|_| true)
     }
 
     #[test]
@@ -503,8 +525,36 @@ mod tests {
             Resolution::new(1280, 720),
             &at("2026-01-01T10:00:04Z"),
             &Facts::default(),
+            &|_| true,
         );
         assert!(big.ready.is_some());
+    }
+
+    #[test]
+    fn a_long_animation_is_cut_and_one_that_is_not_wanted_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long.gif");
+        let mut encoder = GifEncoder::new(std::fs::File::create(&path).unwrap());
+        for n in 0..=MOST_FRAMES {
+            let image = RgbaImage::from_pixel(1, 1, Rgba([(n % 256) as u8, 0, 0, 255]));
+            encoder.encode_frame(image::Frame::new(image)).unwrap();
+        }
+        drop(encoder);
+        let mut mark = image(&path);
+        if let Content::Image(image) = &mut mark.content {
+            image.size = 0.0; // its own
+        }
+        let marks = [mark];
+        let mut loader = loader();
+        let asked = std::cell::Cell::new(0);
+        let twice = |_: &Watermark| asked.replace(asked.get() + 1) < 2;
+        let now = at("2026-01-01T10:00:00Z");
+        loader.update(&marks, OUT, &now, &Facts::default(), &twice);
+        assert_eq!(asked.get(), 3, "not decoded further");
+        assert!(loader.items[0].frames.is_empty());
+        let whole = update(&mut loader, &marks, "2026-01-01T10:00:01Z");
+        assert_eq!(loader.items[0].frames.len(), MOST_FRAMES);
+        assert!(whole.ready.is_some() && whole.problems[0].message.contains("1000 pictures"));
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl OverlayBoard {
     /// A board with `watermarks` as they are now, made on the calling thread, and what is wrong with them: for stills.
     pub fn of(watermarks: &[Watermark], output: Resolution) -> (Self, Vec<OverlayProblem>) {
         let now = jiff::Zoned::now();
-        let loaded = Loader::default().update(watermarks, output, &now, &Facts::default());
+        let loaded =
+            Loader::default().update(watermarks, output, &now, &Facts::default(), &|_| true);
         let board = Self::default();
         board.show(loaded.ready.unwrap_or_default());
         (board, loaded.problems)

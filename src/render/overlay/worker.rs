@@ -24,9 +24,33 @@ struct Wish {
     output: Resolution,
 }
 
+/// The wish and whether somebody is there to see to it, under one lock: a thread that ends and one that starts must not
+/// miss each other, and there is never a second one.
+#[derive(Debug, Default)]
+struct Want {
+    wish: Option<Wish>,
+    /// A thread is there and will look at `wish` again before it ends.
+    served: bool,
+    /// The board was emptied since the thread last put something on it.
+    emptied: bool,
+}
+
+impl Want {
+    /// What `watermark` is made of is still asked for.
+    fn has(&self, watermark: &Watermark, output: Resolution) -> bool {
+        let same = |other: &Watermark| {
+            other.visible
+                && other.content == watermark.content
+                && other.rotation == watermark.rotation
+        };
+        let wish = self.wish.as_ref().filter(|w| w.output == output);
+        wish.is_some_and(|wish| wish.watermarks.iter().any(same))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
-    wish: Mutex<Option<Wish>>,
+    want: Mutex<Want>,
     facts: Mutex<Facts>,
     board: Arc<OverlayBoard>,
 }
@@ -68,18 +92,24 @@ impl Overlays {
 
     /// Shows these, bottom to top, on pictures of `output` size. The pixels follow when they are made.
     pub fn show(&mut self, watermarks: &[Watermark], output: Resolution) {
-        if watermarks.iter().all(|w| !w.visible) {
-            self.running = None; // ends the thread
-            *self.shared.wish.lock() = None;
-            self.shared.board.show(Vec::new());
-            return;
-        }
-        *self.shared.wish.lock() = Some(Wish {
-            watermarks: watermarks.to_vec(),
-            output,
-        });
+        let any = watermarks.iter().any(|w| w.visible);
         let ended = |r: &Running| r.handle.is_finished();
-        if self.running.as_ref().is_none_or(ended) {
+        let served = {
+            let mut want = self.shared.want.lock();
+            want.wish = any.then(|| Wish {
+                watermarks: watermarks.to_vec(),
+                output,
+            });
+            if !any {
+                self.shared.board.show(Vec::new());
+                want.emptied = true;
+            }
+            // one that panicked could not say that it ended
+            let there = want.served && !self.running.as_ref().is_none_or(ended);
+            want.served = there || any;
+            there
+        };
+        if any && !served {
             self.running = self.start();
         }
         if let Some(running) = &self.running {
@@ -89,7 +119,7 @@ impl Overlays {
 
     /// The show's figures, for texts that say them.
     pub fn tell(&self, facts: Facts) {
-        if self.running.is_some() {
+        if self.shared.want.lock().served {
             *self.shared.facts.lock() = facts;
         }
     }
@@ -106,8 +136,8 @@ impl Overlays {
             "overlay",
             &StopFlag::new(),
             || Ok::<_, std::convert::Infallible>(()),
-            move |(), _: &StopFlag| {
-                run(&shared, &woken, &*listener);
+            move |(), stop: &StopFlag| {
+                run(&shared, &woken, stop, &*listener);
                 Ok(())
             },
             move |exit: &StageExit| {
@@ -126,25 +156,39 @@ impl Overlays {
     }
 }
 
-fn run(shared: &Shared, woken: &Receiver<()>, listener: &dyn Fn(OverlayProblem)) {
+fn run(shared: &Shared, woken: &Receiver<()>, stop: &StopFlag, listener: &dyn Fn(OverlayProblem)) {
     /// Nothing to wait for but a change of settings.
     const LONG: Duration = Duration::from_secs(3600);
     let mut loader = Loader::default();
     let mut told: Vec<OverlayProblem> = Vec::new();
-    let mut pending = None;
+    let mut latest = Vec::new();
+    let mut fresh = false;
     loop {
-        let wish = shared.wish.lock().clone();
+        let wish = {
+            let mut want = shared.want.lock();
+            want.served = want.wish.is_some();
+            want.wish.clone()
+        };
         let Some(wish) = wish else { return };
         let facts = *shared.facts.lock();
-        let loaded = loader.update(&wish.watermarks, wish.output, &Zoned::now(), &facts);
-        pending = loaded.ready.or(pending);
+        let wanted =
+            |mark: &Watermark| !stop.is_stopped() && shared.want.lock().has(mark, wish.output);
+        let now = Zoned::now();
+        let loaded = loader.update(&wish.watermarks, wish.output, &now, &facts, &wanted);
+        if let Some(ready) = loaded.ready {
+            latest = ready;
+            fresh = true;
+        }
         {
-            // not what is wanted any more: the board was emptied, or another thread has its turn
-            let current = shared.wish.lock();
-            if current.as_ref() == Some(&wish)
-                && let Some(ready) = pending.take()
+            // not what is wanted any more: the board was emptied, or something else is to come
+            let mut current = shared.want.lock();
+            if current.wish.as_ref() == Some(&wish)
+                && !stop.is_stopped()
+                && (fresh || current.emptied)
             {
-                shared.board.show(ready);
+                shared.board.show(latest.clone());
+                fresh = false;
+                current.emptied = false;
             }
         }
         for problem in &loaded.problems {
@@ -200,6 +244,18 @@ mod tests {
         assert!(told.is_empty(), "told once");
         overlays.show(&[], OUT);
         assert!(overlays.board().place(MediaTime::ZERO, OUT).is_empty());
-        assert!(overlays.running.is_none());
+        // the thread ends, and the next one finds the watermark again
+        let handle = &overlays.running.as_ref().unwrap().handle;
+        assert!(handle.join_until(Instant::now() + wait).is_some());
+        assert!(!overlays.shared.want.lock().served);
+        for _ in 0..2 {
+            overlays.show(std::slice::from_ref(&mark), OUT);
+            while overlays.board().place(MediaTime::ZERO, OUT).is_empty() {
+                assert!(Instant::now() < deadline + wait, "not shown again");
+                std::thread::yield_now();
+            }
+            // shown again at once, by the same thread or the next
+            overlays.show(&[], OUT);
+        }
     }
 }

@@ -8,6 +8,8 @@ use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::raw::types::BoundingBox;
 use skrifa::{FontRef, GlyphId, MetadataProvider as _};
 
+use super::budget;
+
 /// Rows and columns of an affine map: `x' = a x + c y + e`, `y' = b x + d y + f`.
 type Affine = [f32; 6];
 
@@ -15,6 +17,8 @@ type Affine = [f32; 6];
 const TEXT_COLOR: u16 = 0xffff;
 /// Nested layers and clips of a hostile font.
 const DEEPEST: usize = 32;
+/// Pixels in all nested layers and clips together, of up to 16 bytes each.
+const MOST_PIXELS: usize = 32_000_000;
 
 /// Draws the glyph into `width` by `height` pixels with its origin at `origin`, at `scale` pixels per unit; `None` when the
 /// font has no colours for it.
@@ -26,6 +30,9 @@ pub(super) fn paint(
     scale: f32,
 ) -> Option<Vec<[f32; 4]>> {
     let glyph = font.color_glyphs().get(id)?;
+    if !budget::allows(font, id, width * height) {
+        return None;
+    }
     let palettes = font.color_palettes();
     let palette = palettes.get(0);
     let mut painter = Painter {
@@ -35,7 +42,9 @@ pub(super) fn paint(
         transforms: vec![[scale, 0.0, 0.0, -scale, origin[0], origin[1]]],
         clips: Vec::new(),
         layers: vec![vec![[0.0; 4]; width * height]],
+        deepest: DEEPEST.min(MOST_PIXELS / (width * height).max(1)),
         too_deep: 0,
+        clips_too_deep: 0,
     };
     glyph.paint(LocationRef::default(), &mut painter).ok()?;
     painter.layers.into_iter().next()
@@ -50,8 +59,12 @@ struct Painter<'a> {
     clips: Vec<Vec<f32>>,
     /// Premultiplied.
     layers: Vec<Vec<[f32; 4]>>,
-    /// Pushes that were not done.
+    /// Layers, and clips, that there may be.
+    deepest: usize,
+    /// Layers that were not pushed.
     too_deep: usize,
+    /// Clips that were not pushed.
+    clips_too_deep: usize,
 }
 
 impl Painter<'_> {
@@ -63,9 +76,8 @@ impl Painter<'_> {
     }
 
     fn clip(&mut self, draw: impl FnOnce(&mut Pen)) {
-        if self.clips.len() >= DEEPEST {
-            // the same clip again, so that the pop finds one
-            self.clips.extend(self.clips.last().cloned());
+        if self.clips.len() >= self.deepest.max(1) {
+            self.clips_too_deep += 1;
             return;
         }
         let [width, height] = self.size;
@@ -226,7 +238,11 @@ impl ColorPainter for Painter<'_> {
     }
 
     fn pop_clip(&mut self) {
-        self.clips.pop();
+        if self.clips_too_deep > 0 {
+            self.clips_too_deep -= 1;
+        } else {
+            self.clips.pop();
+        }
     }
 
     fn fill(&mut self, brush: Brush<'_>) {
@@ -250,7 +266,7 @@ impl ColorPainter for Painter<'_> {
     }
 
     fn push_layer(&mut self, _mode: CompositeMode) {
-        if self.layers.len() >= DEEPEST {
+        if self.layers.len() >= self.deepest {
             self.too_deep += 1;
             return;
         }

@@ -13,6 +13,8 @@ use skrifa::raw::TableProvider as _;
 use skrifa::{FontRef, MetadataProvider as _};
 use unicode_properties::emoji::{EmojiStatus, UnicodeEmoji as _};
 
+use crate::media::disk::{open_regular, read_start};
+
 /// What is left when the system has no font at all: ASCII and the name. Licence: assets/fonts/OFL.txt.
 const BUILT_IN: &[u8] = include_bytes!("../../../../assets/fonts/NotoSansSC-Bold-subset.otf");
 
@@ -65,6 +67,8 @@ const FALLBACKS: [&str; 22] = [
     "Noto Sans Symbols 2",
 ];
 
+/// Bytes of a font's file; the largest collections of Chinese fonts have some 200 million.
+const LONGEST_FILE: u64 = 512 << 20;
 /// Clusters that are remembered.
 const MOST_FOUND: usize = 10_000;
 
@@ -99,7 +103,11 @@ impl Face {
             skrifa::instance::Size::unscaled(),
             skrifa::instance::LocationRef::default(),
         );
-        let em = f32::from(metrics.units_per_em).max(1.0);
+        // OpenType specification, head table; rusttype and the sizes of coloured glyphs divide by it
+        if !(16..=16_384).contains(&metrics.units_per_em) {
+            return None;
+        }
+        let em = f32::from(metrics.units_per_em);
         let [ascent, descent] = [metrics.ascent / em, -metrics.descent / em];
         let body = tables.os2().map_or([ascent, descent], |os2| {
             let [top, bottom] = [os2.s_typo_ascender(), -os2.s_typo_descender()];
@@ -323,8 +331,13 @@ impl Fonts {
         let ids = match self.files.get(path) {
             Some(ids) => ids,
             None => {
-                let source = Source::File(path.to_owned());
-                let ids = self.db.load_font_source(source).to_vec();
+                let ids = match open_regular(path) {
+                    Ok((_, length)) if length <= LONGEST_FILE => {
+                        let source = Source::File(path.to_owned());
+                        self.db.load_font_source(source).to_vec()
+                    }
+                    _ => Vec::new(),
+                };
                 self.files.entry(path.to_owned()).or_insert(ids)
             }
         };
@@ -352,7 +365,7 @@ fn bytes_of(source: &Source) -> Option<&'static [u8]> {
     if let Some(bytes) = FILES.lock().get(path) {
         return Some(bytes);
     }
-    let bytes: &'static [u8] = Box::leak(std::fs::read(path).ok()?.into_boxed_slice());
+    let bytes: &'static [u8] = Box::leak(read_start(path, LONGEST_FILE).ok()?.into_boxed_slice());
     FILES.lock().insert(path.clone(), bytes);
     Some(bytes)
 }
@@ -399,6 +412,20 @@ mod tests {
         let (face, error) = fonts.choose(&path.display().to_string(), false, false);
         assert_eq!(error, None);
         assert!(face.covers("开播"));
+    }
+
+    #[test]
+    fn a_font_with_an_impossible_em_is_none() {
+        let with_em = |em: u16| {
+            let mut bytes = BUILT_IN.to_vec();
+            let record = bytes.windows(4).position(|w| w == b"head").unwrap();
+            let place: [u8; 4] = bytes[record + 8..record + 12].try_into().unwrap();
+            let head = u32::from_be_bytes(place) as usize;
+            bytes[head + 18..head + 20].copy_from_slice(&em.to_be_bytes());
+            Face::load(Box::leak(bytes.into_boxed_slice()), 0)
+        };
+        assert!(with_em(1000).is_some());
+        assert!(with_em(1).is_none() && with_em(0).is_none() && with_em(16_385).is_none());
     }
 
     #[test]

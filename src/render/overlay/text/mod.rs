@@ -3,6 +3,7 @@
 //!
 //! `template` fills in values, [`fonts`] finds fonts, `shape` sets the lines, `paint` draws them.
 
+mod budget;
 mod colr;
 mod emoji;
 mod field;

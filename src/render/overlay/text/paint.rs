@@ -5,7 +5,7 @@ use image::{Rgba, RgbaImage};
 use rusttype::{GlyphId, Scale, point};
 
 use super::super::spec::{Align, Background, Color, Outline, Shadow, TextSettings};
-use super::emoji::coloured;
+use super::emoji::{coloured, is_modest};
 use super::field::{blur, distance};
 use super::shape::{Glyph, Line, Shaped};
 
@@ -147,6 +147,12 @@ impl Ink {
         let Some(bounds) = outline.pixel_bounding_box() else {
             return;
         };
+        // rounded outwards to whole pixels on both sides
+        let side = |from: i32, to: i32| to as f32 - from as f32;
+        let width = side(bounds.min.x, bounds.max.x);
+        if !is_modest(width - 2.0, side(bounds.min.y, bounds.max.y) - 2.0, em) {
+            return;
+        }
         outline.draw(|dx, dy, coverage| {
             let (x, y) = (bounds.min.x + dx as i32, bounds.min.y + dy as i32);
             if x >= 0 && y >= 0 && (x as usize) < self.width && (y as usize) < self.height {
