@@ -393,6 +393,13 @@ fn a_lost_stream_can_be_tried_at_once_and_an_own_server_trusted() {
         panic!("{commands:?}");
     };
     assert!(settings.stream.trust_any_certificate);
+    // trust is for that server, and ends with its address
+    field(&harness, "Address").focus();
+    harness.run();
+    harness.event(egui::Event::Text("x".to_owned()));
+    harness.run();
+    let settings = &harness.state().draft.settings;
+    assert!(!settings.stream.trust_any_certificate);
 }
 
 #[test]

@@ -36,6 +36,8 @@ fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
     if response.changed() {
         draft.key_taken = false;
         draft.address_problem = None;
+        // trust was given to the server that stood here
+        draft.settings.stream.trust_any_certificate = false;
     }
     // More than one letter at once is a paste; a typed key stays in sight until the address is complete.
     let pasted = response.changed() && draft.address.len() > before + 4;
