@@ -129,6 +129,16 @@ texts! {
     file_drop_here: "Drop to play this file", "松开即可播放此文件";
     corner: "Camera in the corner", "画中画摄像头";
     corner_none: "None", "不显示";
+    screen_whole: "Screen", "屏幕";
+    screen_monitor: "Monitor", "显示器";
+    screen_region: "Part of the screen", "屏幕局部";
+    screen_window: "Window", "窗口";
+    screen_window_choose: "Choose a window…", "选择窗口…";
+    screen_cursor: "Show the mouse pointer", "显示鼠标指针";
+    screen_left: "Left", "左";
+    screen_top: "Top", "上";
+    screen_width: "Width", "宽";
+    screen_height: "Height", "高";
     camera_format: "Camera format", "摄像头格式";
     camera_auto: "Automatic (best fit)", "自动（最合适）";
     camera_controls: "Camera controls", "摄像头调节";

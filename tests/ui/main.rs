@@ -7,6 +7,7 @@
 mod camera;
 mod filters;
 mod pictures;
+mod screen;
 mod watermark;
 mod world;
 

@@ -1,11 +1,13 @@
 //! Screens as sources. X11 is in `x11.rs`; other systems get files of their own behind `cfg`.
 
+pub mod area;
 #[cfg(all(target_os = "linux", feature = "screen-x11"))]
 mod x11;
 
 use serde::{Deserialize, Serialize};
 
 use super::{SourceContext, SourceError, VideoDevice, VideoSource};
+use area::{ScreenArea, WindowMatch};
 
 /// Which screen, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct ScreenSettings {
     /// X display (":0"); the `DISPLAY` environment variable when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display: Option<String>,
+    /// What of it.
+    #[serde(skip_serializing_if = "ScreenArea::is_whole")]
+    pub area: ScreenArea,
     /// Draw the mouse pointer.
     pub cursor: bool,
 }
@@ -22,8 +27,62 @@ impl Default for ScreenSettings {
     fn default() -> Self {
         Self {
             display: None,
+            area: ScreenArea::Whole,
             cursor: true,
         }
+    }
+}
+
+impl ScreenSettings {
+    /// By the name on the command line: "screen", "monitor:HDMI-1", "region:1280x720+0+0", "window:TITLE" or
+    /// "window:0x1400003"; `None` for other names.
+    pub fn from_name(name: &str) -> Option<Result<Self, area::RegionError>> {
+        let area = match name.split_once(':') {
+            None if name == "screen" => ScreenArea::Whole,
+            Some(("monitor", name)) => ScreenArea::Monitor {
+                name: name.to_owned(),
+            },
+            Some(("window", window)) => ScreenArea::Window(WindowMatch::parse(window)),
+            Some(("region", region)) => match region.parse() {
+                Ok(region) => ScreenArea::Region(region),
+                Err(e) => return Some(Err(e)),
+            },
+            _ => return None,
+        };
+        Some(Ok(Self {
+            area,
+            ..Self::default()
+        }))
+    }
+
+    /// What a person calls it.
+    pub fn called(&self) -> String {
+        match (&self.area, &self.display) {
+            (ScreenArea::Whole, None) => "screen".to_owned(),
+            (ScreenArea::Whole, Some(display)) => format!("screen {display}"),
+            (ScreenArea::Monitor { name }, _) => format!("monitor {name}"),
+            (ScreenArea::Region(region), _) => format!("region {region} of the screen"),
+            (ScreenArea::Window(window), _) => format!("window {window}"),
+        }
+    }
+
+    /// Differs in nothing but what can be changed while it runs.
+    pub fn is_same_stream(&self, other: &Self) -> bool {
+        let movable = |s: &Self| matches!(s.area, ScreenArea::Region(_));
+        self.display == other.display
+            && (self.area == other.area || (movable(self) && movable(other)))
+    }
+
+    /// The same screen, monitor or window; a region is wherever it was moved to.
+    pub fn is_same_device(&self, other: &Self) -> bool {
+        let same_area = match (&self.area, &other.area) {
+            (ScreenArea::Window(a), ScreenArea::Window(b)) => {
+                a.class == b.class && (a.id == b.id || a.title == b.title)
+            }
+            (ScreenArea::Region(_), ScreenArea::Region(_)) => true,
+            (a, b) => a == b,
+        };
+        self.display == other.display && same_area
     }
 }
 
@@ -44,7 +103,7 @@ pub fn open(
     }
 }
 
-/// Screens that are there now.
+/// Screens, monitors and windows that are there now.
 pub fn list() -> Vec<VideoDevice> {
     #[cfg(all(target_os = "linux", feature = "screen-x11"))]
     return x11::list();

@@ -12,6 +12,7 @@ mod messages;
 mod picture;
 mod quality;
 mod quit;
+mod screen;
 mod sound;
 mod source;
 mod top;
