@@ -201,6 +201,18 @@ pub enum SourceError {
         /// The thing.
         what: String,
     },
+    /// The user said no when the desktop asked.
+    #[error("{what} was not allowed: choose it again to be asked once more")]
+    Refused {
+        /// The thing.
+        what: String,
+    },
+    /// The user, or the desktop, ended what was allowed.
+    #[error("{what} is no longer shared: choose it again to go on")]
+    Ended {
+        /// The thing.
+        what: String,
+    },
     /// It was there and went away (unplugged, server gone).
     #[error("{what} went away: it is shown again as soon as it is back")]
     Lost {
@@ -253,7 +265,10 @@ impl SourceError {
             | Self::Lost { .. }
             | Self::Failed { .. } => Recovery::Retry,
             Self::Stalled { .. } => Recovery::Rebuild,
-            Self::Unsupported { .. } | Self::NotBuilt { .. } => Recovery::GiveUp,
+            Self::Unsupported { .. }
+            | Self::NotBuilt { .. }
+            | Self::Refused { .. }
+            | Self::Ended { .. } => Recovery::GiveUp,
         }
     }
 }

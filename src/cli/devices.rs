@@ -9,7 +9,7 @@ use super::{Exit, chain, fail, say};
 use crate::capture::camera::CameraInfo;
 use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
-use crate::capture::screen::area::ScreenArea;
+use crate::capture::screen::area::{PortalKind, ScreenArea};
 use crate::capture::{self, AudioDevice, SourceSpec, VideoDevice, spec_of};
 use crate::encode;
 use crate::media::time::FrameRate;
@@ -155,6 +155,10 @@ fn list(args: &ListArgs) -> Exit {
                 ScreenArea::Whole => "--source screen".to_owned(),
                 ScreenArea::Monitor { name } => format!("--source monitor:{name}"),
                 ScreenArea::Region(region) => format!("--source region:{region}"),
+                ScreenArea::Portal { kind, .. } => match kind {
+                    PortalKind::Monitor => "--source portal".to_owned(),
+                    PortalKind::Window => "--source portal:window".to_owned(),
+                },
                 ScreenArea::Window(w) => format!("--source window:0x{:x}", w.id.unwrap_or(0)),
             },
             SourceSpec::Camera(c) => format!(

@@ -134,6 +134,9 @@ texts! {
     screen_region: "Part of the screen", "屏幕局部";
     screen_window: "Window", "窗口";
     screen_window_choose: "Choose a window…", "选择窗口…";
+    screen_asked: "Screen (the desktop asks which)", "屏幕（由桌面询问选哪个）";
+    screen_window_asked: "Window (the desktop asks which)", "窗口（由桌面询问选哪个）";
+    screen_ask_again: "Choose another…", "重新选择…";
     screen_cursor: "Show the mouse pointer", "显示鼠标指针";
     screen_left: "Left", "左";
     screen_top: "Top", "上";

@@ -24,6 +24,35 @@ pub enum ScreenArea {
     Region(Region),
     /// One window, also while others cover it.
     Window(WindowMatch),
+    /// What the user chooses when the desktop asks (Wayland).
+    Portal {
+        /// What it asks for.
+        #[serde(rename = "what")]
+        kind: PortalKind,
+        /// Another number asks anew; the same one is answered as before, as far as the desktop remembers.
+        #[serde(default)]
+        choice: u32,
+    },
+}
+
+/// What the desktop offers to share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortalKind {
+    /// A whole monitor.
+    Monitor,
+    /// One window.
+    Window,
+}
+
+impl PortalKind {
+    /// Stable name in files.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Window => "window",
+        }
+    }
 }
 
 impl ScreenArea {

@@ -1,13 +1,21 @@
-//! Screens as sources. X11 is in `x11.rs`; other systems get files of their own behind `cfg`.
+//! Screens as sources. X11 is in `x11.rs`, Wayland (through the desktop's portal and PipeWire) in `portal/`; other systems
+//! get files of their own behind `cfg`.
 
 pub mod area;
+#[cfg(all(
+    target_os = "linux",
+    any(feature = "screen-x11", feature = "screen-portal")
+))]
+mod cursor;
+#[cfg(all(target_os = "linux", feature = "screen-portal"))]
+mod portal;
 #[cfg(all(target_os = "linux", feature = "screen-x11"))]
 mod x11;
 
 use serde::{Deserialize, Serialize};
 
 use super::{SourceContext, SourceError, VideoDevice, VideoSource};
-use area::{ScreenArea, WindowMatch};
+use area::{PortalKind, ScreenArea, WindowMatch};
 
 /// Which screen, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +43,18 @@ impl Default for ScreenSettings {
 
 impl ScreenSettings {
     /// By the name on the command line: "screen", "monitor:HDMI-1", "region:1280x720+0+0", "window:TITLE" or
-    /// "window:0x1400003"; `None` for other names.
+    /// "window:0x1400003", and on Wayland "portal" (a screen) or "portal:window"; `None` for other names.
     pub fn from_name(name: &str) -> Option<Result<Self, area::RegionError>> {
         let area = match name.split_once(':') {
             None if name == "screen" => ScreenArea::Whole,
+            None if name == "portal" => ScreenArea::Portal {
+                kind: PortalKind::Monitor,
+                choice: 0,
+            },
+            Some(("portal", "window")) => ScreenArea::Portal {
+                kind: PortalKind::Window,
+                choice: 0,
+            },
             Some(("monitor", name)) => ScreenArea::Monitor {
                 name: name.to_owned(),
             },
@@ -63,6 +79,10 @@ impl ScreenSettings {
             (ScreenArea::Monitor { name }, _) => format!("monitor {name}"),
             (ScreenArea::Region(region), _) => format!("region {region} of the screen"),
             (ScreenArea::Window(window), _) => format!("window {window}"),
+            (ScreenArea::Portal { kind, .. }, _) => match kind {
+                PortalKind::Monitor => "the shared screen".to_owned(),
+                PortalKind::Window => "the shared window".to_owned(),
+            },
         }
     }
 
@@ -80,14 +100,47 @@ impl ScreenSettings {
                 a.class == b.class && (a.id == b.id || a.title == b.title)
             }
             (ScreenArea::Region(_), ScreenArea::Region(_)) => true,
+            (ScreenArea::Portal { kind: a, .. }, ScreenArea::Portal { kind: b, .. }) => a == b,
             (a, b) => a == b,
         };
         self.display == other.display && same_area
     }
 }
 
-/// Opens the screen.
+/// Opens the screen. On Wayland, where no program sees the screen by itself, the desktop asks its user.
 pub fn open(
+    settings: &ScreenSettings,
+    cx: &SourceContext,
+) -> Result<Box<dyn VideoSource>, SourceError> {
+    match (&settings.area, &settings.display) {
+        (ScreenArea::Portal { kind, choice }, _) => open_portal(settings, *kind, *choice, cx),
+        #[cfg(all(target_os = "linux", feature = "screen-portal"))]
+        (ScreenArea::Whole, None) if portal::is_wayland() => {
+            open_portal(settings, PortalKind::Monitor, 0, cx)
+        }
+        _ => open_x11(settings, cx),
+    }
+}
+
+fn open_portal(
+    settings: &ScreenSettings,
+    kind: PortalKind,
+    choice: u32,
+    cx: &SourceContext,
+) -> Result<Box<dyn VideoSource>, SourceError> {
+    #[cfg(all(target_os = "linux", feature = "screen-portal"))]
+    return portal::open(settings, kind, choice, cx);
+    #[cfg(not(all(target_os = "linux", feature = "screen-portal")))]
+    {
+        let _ = (kind, choice, cx);
+        Err(SourceError::NotBuilt {
+            what: settings.called(),
+            feature: "screen-portal",
+        })
+    }
+}
+
+fn open_x11(
     settings: &ScreenSettings,
     cx: &SourceContext,
 ) -> Result<Box<dyn VideoSource>, SourceError> {
@@ -95,9 +148,9 @@ pub fn open(
     return x11::open(settings, cx);
     #[cfg(not(all(target_os = "linux", feature = "screen-x11")))]
     {
-        let _ = (settings, cx);
+        let _ = cx;
         Err(SourceError::NotBuilt {
-            what: "the screen".to_owned(),
+            what: settings.called(),
             feature: "screen-x11",
         })
     }
@@ -105,8 +158,10 @@ pub fn open(
 
 /// Screens, monitors and windows that are there now.
 pub fn list() -> Vec<VideoDevice> {
+    let mut devices = Vec::new();
+    #[cfg(all(target_os = "linux", feature = "screen-portal"))]
+    devices.extend(portal::list());
     #[cfg(all(target_os = "linux", feature = "screen-x11"))]
-    return x11::list();
-    #[cfg(not(all(target_os = "linux", feature = "screen-x11")))]
-    Vec::new()
+    devices.extend(x11::list());
+    devices
 }

@@ -8,7 +8,6 @@
 
 mod changes;
 mod connection;
-mod cursor;
 mod segment;
 mod target;
 mod windows;
@@ -28,12 +27,12 @@ use super::super::pacing::Pacer;
 use super::super::{SourceContext, SourceError, SourceSpec, VideoDevice, VideoSource};
 use super::ScreenSettings;
 use super::area::{ScreenArea, WindowMatch};
+use super::cursor::Pointer;
 use crate::media::SourceId;
 use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 use changes::Changes;
 use connection::{Connected, Connection, connect};
-use cursor::Pointer;
 use segment::SegmentPool;
 use target::{Target, View};
 
@@ -91,8 +90,8 @@ pub(super) fn open(
     let (root, root_size) = (screen.root, size_of(screen));
     if is_wayland(&connection).map_err(unusable)? {
         return Err(unsupported(
-            "this is a Wayland session, which shows its screen to no X11 program; log in \
-             to an X11 session instead"
+            "this is a Wayland session, which shows its screen to no X11 program; choose \
+             the screen that the desktop asks for (portal) instead"
                 .to_owned(),
         ));
     }

@@ -3,7 +3,7 @@
 use eframe::egui::{Checkbox, ComboBox, DragValue, Grid, Ui};
 
 use crate::capture::screen::ScreenSettings;
-use crate::capture::screen::area::{Region, ScreenArea};
+use crate::capture::screen::area::{PortalKind, Region, ScreenArea};
 use crate::capture::{SourceSpec, VideoDevice};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
@@ -32,6 +32,7 @@ pub(super) fn device_name(device: &VideoDevice, t: &'static Text) -> String {
             ScreenArea::Monitor { .. } => translated("Monitor", t.screen_monitor),
             ScreenArea::Window(_) => translated("Window", t.screen_window),
             ScreenArea::Region(_) => t.screen_region.to_owned(),
+            ScreenArea::Portal { kind, .. } => portal_name(kind, t).to_owned(),
         },
         _ => name.to_owned(),
     }
@@ -44,6 +45,14 @@ pub(super) fn chosen_name(screen: &ScreenSettings, t: &'static Text) -> String {
         ScreenArea::Monitor { name } => format!("{} {name}", t.screen_monitor),
         ScreenArea::Region(_) => t.screen_region.to_owned(),
         ScreenArea::Window(window) => format!("{} {window}", t.screen_window),
+        ScreenArea::Portal { kind, .. } => portal_name(*kind, t).to_owned(),
+    }
+}
+
+const fn portal_name(kind: PortalKind, t: &'static Text) -> &'static str {
+    match kind {
+        PortalKind::Monitor => t.screen_asked,
+        PortalKind::Window => t.screen_window_asked,
     }
 }
 
@@ -60,7 +69,11 @@ pub(super) const fn is_window(spec: &SourceSpec) -> bool {
 
 /// The row that chooses a part of the screen, where there is a screen and none is chosen yet.
 pub(super) fn region_row_ui(status: &Status, draft: &Draft, ui: &mut Ui) -> Option<SourceSpec> {
-    let screens = |d: &VideoDevice| matches!(d.spec, SourceSpec::Screen(_));
+    // on Wayland the desktop asks for whole monitors and windows
+    let screens = |d: &VideoDevice| match &d.spec {
+        SourceSpec::Screen(s) => !matches!(s.area, ScreenArea::Portal { .. }),
+        _ => false,
+    };
     let chosen = screen(draft).is_some_and(|s| matches!(s.area, ScreenArea::Region(_)));
     if chosen || !status.video_devices.iter().any(screens) {
         return None;
@@ -137,6 +150,11 @@ pub(super) fn screen_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut
         region_ui(region, t, ui);
     }
     ui.add(Checkbox::new(&mut settings.cursor, t.screen_cursor));
+    if let ScreenArea::Portal { choice, .. } = &mut settings.area
+        && ui.button(t.screen_ask_again).clicked()
+    {
+        *choice = choice.wrapping_add(1);
+    }
     if settings != before {
         draft.choose_source(SourceSpec::Screen(settings), commands);
     }
