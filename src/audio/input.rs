@@ -8,12 +8,14 @@
 
 use std::time::Duration;
 
-use super::InputStats;
 use super::clock::{Frame, SampleClock};
 use super::drift::Drift;
 use super::gain::GainRamp;
+use super::mixer::offset_frames;
+use super::pick::Pick;
 use super::resample::{Converter, FormatError, whole};
 use super::timeline::{Timeline, fade_in, offset};
+use super::{InputMix, InputStats};
 use crate::media::SourceId;
 use crate::media::audio::{AudioFormat, ENGINE_RATE};
 use crate::media::ring::AudioTap;
@@ -64,8 +66,12 @@ pub(super) struct Input {
     drift: Drift,
     timeline: Timeline,
     run: Option<Run>,
-    /// Later than its stamps by this much.
+    /// Later than its stamps by this much, because it comes late.
     shift: i64,
+    /// Later than its stamps by this much, because somebody wants it so.
+    offset: i64,
+    /// What was mixed when the offset changed last: what lies before it comes late without a fault.
+    settled: i64,
     lateness: Lateness,
     /// End of the last run.
     last_end: Option<i64>,
@@ -76,6 +82,7 @@ pub(super) struct Input {
     /// By how many frames the latest block since the last drain came late.
     late_by: i64,
     pub(super) gain: GainRamp,
+    pick: Pick,
     samples: Vec<f32>,
     frames: Vec<Frame>,
 }
@@ -94,7 +101,7 @@ struct Run {
 
 impl Input {
     /// Sound begins to be taken at position `from`.
-    pub(super) fn new(tap: AudioTap, gain: GainRamp, from: i64) -> Result<Self, FormatError> {
+    pub(super) fn new(tap: AudioTap, mix: &InputMix, from: i64) -> Result<Self, FormatError> {
         let converter = Converter::new(tap.format)?;
         let mut timeline = Timeline::default();
         timeline.trim_before(from);
@@ -105,16 +112,36 @@ impl Input {
             timeline,
             run: None,
             shift: 0,
+            offset: offset_frames(mix),
+            settled: i64::MIN,
             lateness: Lateness::default(),
             last_end: None,
             broken: false,
             last_delivery: None,
             counts: InputCounts::default(),
             late_by: 0,
-            gain,
+            gain: GainRamp::new(mix.gain_db, mix.muted),
+            pick: Pick::new(mix.channels),
             samples: Vec::new(),
             frames: Vec::new(),
         })
+    }
+
+    /// Mixes it otherwise from position `mixed` on.
+    pub(super) fn set_mix(&mut self, mix: &InputMix, mixed: i64) {
+        self.gain.set(mix.gain_db, mix.muted);
+        self.pick.set(mix.channels);
+        let offset = offset_frames(mix);
+        if offset != self.offset {
+            self.end_run(mixed);
+            self.offset = offset;
+            self.settled = mixed;
+        }
+    }
+
+    /// Frames that wait to be heard behind position `cursor`, without those that wait because they are wanted later.
+    pub(super) fn waiting(&self, cursor: i64) -> i64 {
+        self.timeline.end() - cursor - self.offset.max(0)
     }
 
     pub(super) const fn source(&self) -> SourceId {
@@ -175,7 +202,7 @@ impl Input {
                 self.end_run(mixed);
                 self.shift = 0;
             }
-            self.lay(stamped + self.shift, mixed);
+            self.lay(stamped + self.shift + self.offset, mixed);
         }
         if self.tap.is_finished() {
             self.end_run(mixed);
@@ -216,13 +243,18 @@ impl Input {
                 self.end_run(mixed);
             }
         }
-        let change = self.lateness.judge(at - mixed, count, self.shift, rate);
+        let settling = at < self.settled;
+        let change = if settling {
+            0
+        } else {
+            self.lateness.judge(at - mixed, count, self.shift, rate)
+        };
         if change != 0 {
             self.end_run(mixed);
             self.shift += change;
             at = position + change;
         }
-        if at < mixed {
+        if at < mixed && !settling {
             self.counts.late += 1;
             self.late_by = self.late_by.max(mixed - at);
         }
@@ -299,6 +331,7 @@ impl Input {
         if heard.is_empty() {
             return;
         }
+        self.pick.apply(heard);
         if std::mem::take(&mut self.broken) {
             fade_in(heard, FADE_FRAMES);
         }

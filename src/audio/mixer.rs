@@ -11,13 +11,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::{BLOCK_FRAMES, BLOCK_STEP, Frame, SampleClock, frames_in_nanos};
-use super::gain::GainRamp;
 use super::input::{Input, InputCounts};
 use super::limiter::Limiter;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::timeline::ratio;
-use super::{AudioStats, Levels};
+use super::{AudioStats, InputMix, Levels};
 use crate::media::SourceId;
 use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::ring::AudioTap;
@@ -27,6 +26,8 @@ use crate::media::time::MediaTime;
 const DELAY_STEP_FRAMES: i64 = 720;
 /// Largest delay: 500 ms. Inputs keep as much sound behind the reading place.
 const MAX_DELAY_FRAMES: i64 = 24_000;
+/// Largest offset of an input: 2 s.
+const MOST_OFFSET_MS: i32 = 2000;
 /// The cross-fade between two reading places: 10 ms.
 const CROSSFADE_FRAMES: usize = 480;
 /// More sources than any scene has; the rest is refused.
@@ -36,7 +37,9 @@ const MAX_INPUTS: usize = 32;
 pub(super) struct Mixer {
     clock: SampleClock,
     inputs: Vec<Input>,
-    gains: BTreeMap<SourceId, (f32, bool)>,
+    mixes: BTreeMap<SourceId, InputMix>,
+    /// Blocks wait so long for the sound that is to be heard earliest.
+    lead: i64,
     /// Blocks made.
     made: i64,
     delay: i64,
@@ -58,7 +61,8 @@ impl Mixer {
         Self {
             clock: SampleClock::new(origin),
             inputs: Vec::new(),
-            gains: BTreeMap::new(),
+            mixes: BTreeMap::new(),
+            lead: 0,
             made: 0,
             delay: 0,
             fade_from: None,
@@ -79,7 +83,7 @@ impl Mixer {
     /// When the next block must be made.
     pub(super) fn due(&self) -> MediaTime {
         self.clock
-            .time(self.cursor() + BLOCK_STEP + self.pace.frames())
+            .time(self.cursor() + BLOCK_STEP + self.pace.frames() + self.lead)
     }
 
     /// Adds an input. Text for the log when it cannot be used.
@@ -87,20 +91,24 @@ impl Mixer {
         if self.inputs.len() >= MAX_INPUTS {
             return Err(format!("more than {MAX_INPUTS} sound sources"));
         }
-        let (db, muted) = self.gains.get(&tap.source).copied().unwrap_or_default();
+        let mix = self.mixes.get(&tap.source).copied().unwrap_or_default();
         let from = self.cursor() - MAX_DELAY_FRAMES;
-        let input = Input::new(tap, GainRamp::new(db, muted), from).map_err(|e| e.to_string())?;
+        let input = Input::new(tap, &mix, from).map_err(|e| e.to_string())?;
         self.inputs.push(input);
         self.pace.joined();
         Ok(())
     }
 
-    /// Gain and mute of a source, now and when it appears.
-    pub(super) fn set_gain(&mut self, source: SourceId, gain_db: f32, muted: bool) {
-        self.gains.insert(source, (gain_db, muted));
-        for input in self.inputs.iter_mut().filter(|i| i.source() == source) {
-            input.gain.set(gain_db, muted);
+    /// How sources are mixed, now and when they appear. One that is to be heard earlier makes blocks due later.
+    pub(super) fn set_mixes(&mut self, mixes: BTreeMap<SourceId, InputMix>) {
+        let cursor = self.cursor();
+        for input in &mut self.inputs {
+            let mix = mixes.get(&input.source()).copied().unwrap_or_default();
+            input.set_mix(&mix, cursor);
         }
+        let earliest = mixes.values().map(offset_frames).min();
+        self.lead = earliest.map_or(0, |offset| (-offset).max(0));
+        self.mixes = mixes;
     }
 
     /// How much later than captured sound shall be heard. A smaller delay makes the next block due later.
@@ -112,16 +120,24 @@ impl Mixer {
         }
     }
 
+    /// Takes what the inputs' rings hold.
+    pub(super) fn collect(&mut self, now: MediaTime) {
+        let cursor = self.oldest_heard();
+        for input in &mut self.inputs {
+            let late = input.drain(&self.clock, cursor, now);
+            if late > 0 {
+                self.pace.late(late);
+            }
+        }
+    }
+
     /// Takes what the inputs' rings hold. To be called before [`mix`](Self::mix).
     pub(super) fn drain(&mut self, now: MediaTime) {
-        let cursor = self.place(self.delay.max(self.fade_from.unwrap_or(0)));
+        self.collect(now);
+        let cursor = self.oldest_heard();
         let end = self.cursor() + BLOCK_STEP;
         let mut spare: Option<i64> = None;
-        for input in &mut self.inputs {
-            let late_by = input.drain(&self.clock, cursor, now);
-            if late_by > 0 {
-                self.pace.late(late_by);
-            }
+        for input in &self.inputs {
             spare = match (spare, input.spare(end, now)) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
@@ -191,11 +207,7 @@ impl Mixer {
             counts.add(input.counts());
         }
         let cursor = self.cursor();
-        let queued = self
-            .inputs
-            .iter()
-            .map(|i| i.timeline().end() - cursor)
-            .max();
+        let queued = self.inputs.iter().map(|i| i.waiting(cursor)).max();
         stats.levels = self.levels();
         stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
         stats.inputs.clear();
@@ -213,6 +225,11 @@ impl Mixer {
     /// Levels of the last blocks.
     pub(super) fn levels(&self) -> Levels {
         self.meter.levels()
+    }
+
+    /// Nothing before this is heard any more.
+    fn oldest_heard(&self) -> i64 {
+        self.place(self.delay.max(self.fade_from.unwrap_or(0)))
     }
 
     /// Where in the inputs the next block begins.
@@ -233,6 +250,11 @@ impl InputCounts {
         self.late += other.late;
         self.gap_frames += other.gap_frames;
     }
+}
+
+/// By how many frames a sound is heard later than captured.
+pub(super) fn offset_frames(mix: &InputMix) -> i64 {
+    frames_in_nanos(i64::from(mix.offset_ms.clamp(-MOST_OFFSET_MS, MOST_OFFSET_MS)) * 1_000_000)
 }
 
 /// Fades from what is at `old` into the beginning of `voice`.

@@ -17,11 +17,14 @@ mod input;
 mod limiter;
 mod meter;
 mod mixer;
+mod outgoing;
 mod pace;
+mod pick;
 mod resample;
 mod stage;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,6 +34,7 @@ use crossbeam_channel::Receiver;
 pub use self::encoder::OpenEncoder;
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
+use crate::media::audio::ChannelPick;
 use crate::media::packet::PacketBus;
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaClock;
@@ -63,6 +67,19 @@ impl Default for Levels {
             rms_dbfs: [-120.0; 2],
         }
     }
+}
+
+/// How an input is mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct InputMix {
+    /// Gain in dB, −60 to 20; changed over 10 ms.
+    pub gain_db: f32,
+    /// Silent; changed over 10 ms.
+    pub muted: bool,
+    /// Which of its channels are heard; changed over 10 ms.
+    pub channels: ChannelPick,
+    /// Heard this many milliseconds later than captured; negative: earlier, for which everything else waits.
+    pub offset_ms: i32,
 }
 
 /// Figures of one input of the mix.
@@ -137,10 +154,10 @@ impl AudioStage {
         self.running.set_encoder(settings)
     }
 
-    /// Gain (in dB, −60 to 20) and mute of one source; applied over 10 ms from the next block on. A source not known
-    /// yet gets it when it appears.
-    pub fn set_gain(&self, source: SourceId, gain_db: f32, muted: bool) {
-        self.running.set_gain(source, gain_db, muted);
+    /// How each source is mixed, from the next block on; those left out are mixed as they are. A source not known yet
+    /// gets its mix when it appears.
+    pub fn set_mixes(&self, mixes: BTreeMap<SourceId, InputMix>) {
+        self.running.set_mixes(mixes);
     }
 
     /// The picture's age at its tick in nanoseconds (0 to 500 ms): all sound is heard that much later, so that lips

@@ -28,13 +28,6 @@ pub enum Command {
     StopRecording,
     /// Change the video bitrate now.
     SetVideoBitrate(Bitrate),
-    /// Gain (dB) and mute of the live sound input.
-    SetMicrophone {
-        /// Decibels, −60 to 20.
-        gain_db: f32,
-        /// Silent.
-        muted: bool,
-    },
     /// Set a control of a camera now, in all layers that show it; the settings follow.
     SetCameraControl {
         /// The camera's stable id; the first camera when absent, as in its settings.

@@ -3,13 +3,15 @@
 //!
 //! The stream key is not in it: [`crate::engine::command::Command::SetKey`] carries it, and it stays in memory.
 
+pub mod audio;
 pub mod diff;
 pub mod file;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{AudioSpec, SourceSpec};
-use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
+pub use self::audio::{AudioSettings, MixSettings, MonitorOf, MonitorSettings, SoundSettings};
+use crate::capture::SourceSpec;
+use crate::encode::{EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
@@ -70,20 +72,6 @@ pub struct VideoSettings {
     pub size: Resolution,
     /// Frames per second.
     pub fps: FrameRate,
-}
-
-/// Sound.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AudioSettings {
-    /// Live input: "none", "default" or { device = "name" }.
-    pub input: AudioSpec,
-    /// Gain of the live input in dB, −60 to 20.
-    pub gain_db: f32,
-    /// Live input silent.
-    pub muted: bool,
-    /// Sound encoder.
-    pub encoder: AudioEncoderSettings,
 }
 
 /// Where it is pushed.
@@ -155,15 +143,10 @@ impl Settings {
                 format!("{size} is larger than 7680x4320"),
             ));
         }
-        for problem in [encoder.validate().err(), audio.encoder.validate().err()]
-            .into_iter()
-            .flatten()
-        {
-            if let EncodeError::Setting { field, reason } = problem {
-                out.push(FieldError::new(field, reason));
-            }
+        if let Err(EncodeError::Setting { field, reason }) = encoder.validate() {
+            out.push(FieldError::new(field, reason));
         }
-        check_range(&mut out, "audio.gain_db", audio.gain_db, -60.0, 20.0);
+        audio.problems(&mut out);
         check_range(
             &mut out,
             "stream.max_delay_ms",
@@ -325,17 +308,6 @@ impl Default for VideoSettings {
         Self {
             size: Resolution::HD,
             fps: FrameRate::FPS_30,
-        }
-    }
-}
-
-impl Default for AudioSettings {
-    fn default() -> Self {
-        Self {
-            input: AudioSpec::Default,
-            gain_db: 0.0,
-            muted: false,
-            encoder: AudioEncoderSettings::default(),
         }
     }
 }

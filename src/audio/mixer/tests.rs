@@ -77,6 +77,18 @@ fn run(mixer: &mut Mixer, devices: &mut [&mut Device], blocks: usize) -> Vec<Fra
     out
 }
 
+fn gain(gain_db: f32, muted: bool) -> InputMix {
+    InputMix {
+        gain_db,
+        muted,
+        ..InputMix::default()
+    }
+}
+
+fn only(source: u32, mix: InputMix) -> BTreeMap<SourceId, InputMix> {
+    [(SourceId(source), mix)].into()
+}
+
 fn stats(mixer: &Mixer) -> AudioStats {
     let mut stats = AudioStats::default();
     mixer.report(mixer.due(), &mut stats);
@@ -269,14 +281,14 @@ fn two_inputs_add_up() {
 #[test]
 fn mute_and_gain_do_not_click() {
     let mut mixer = Mixer::new(ORIGIN);
-    mixer.set_gain(SourceId(1), -6.0206, false);
+    mixer.set_mixes(only(1, gain(-6.0206, false)));
     let mut device = Device::stereo(&mut mixer, 1, |_| 0.8);
     let before = run(&mut mixer, &mut [&mut device], 10);
     assert!(before.iter().all(|f| (f[0] - 0.4).abs() < 1e-4));
-    mixer.set_gain(SourceId(1), 0.0, true);
+    mixer.set_mixes(only(1, gain(0.0, true)));
     let mut out = run(&mut mixer, &mut [&mut device], 5);
     assert_eq!(out[480], [0.0; 2]);
-    mixer.set_gain(SourceId(1), 0.0, false);
+    mixer.set_mixes(only(1, gain(0.0, false)));
     out.extend(run(&mut mixer, &mut [&mut device], 5));
     assert_eq!(out[5 * 1024 + 480], [0.8; 2]);
     assert!(largest_step(&out) < 1.01 * 0.8 / 480.0);
@@ -490,4 +502,81 @@ fn a_clock_that_is_off_is_followed() {
         let found = stats.inputs[0].drift_ppm.unwrap();
         assert!((f64::from(found) - f64::from(ppm)).abs() < 20.0, "{found}");
     }
+}
+
+/// Where a click that the device sends each half second is heard, in frames after its capture.
+fn heard_after(out: &[Frame], base: usize) -> Vec<i64> {
+    let beeps = (0..out.len()).filter(|i| out[*i][0] > 0.8);
+    let late = beeps.map(|i| i64::try_from((base + i) % 24_000).unwrap());
+    late.map(|f| if f > 12_000 { f - 24_000 } else { f })
+        .collect()
+}
+
+#[test]
+fn a_sound_is_heard_earlier_or_later_and_nothing_of_another_is_lost() {
+    let click = |i: u64| if i % 24_000 == 0 { 0.9 } else { 0.0 };
+    for offset_ms in [-2000_i32, -250, 120, 2000] {
+        let mut mixer = Mixer::new(ORIGIN);
+        let mut moved = Device::stereo(&mut mixer, 1, click);
+        let mut other = Device::stereo(&mut mixer, 2, |i| 0.1 * sine(i, 96.0));
+        run(&mut mixer, &mut [&mut moved, &mut other], 100);
+        let mix = InputMix {
+            offset_ms,
+            ..InputMix::default()
+        };
+        let due = mixer.due();
+        mixer.set_mixes(only(1, mix));
+        let waits = mixer.due().nanos_since(due) / 1_000_000;
+        assert_eq!(
+            waits,
+            i64::from((-offset_ms).max(0)),
+            "only for what is earlier"
+        );
+        // rings hold half a second: while blocks wait they are emptied in between
+        let mut now = due;
+        while now < mixer.due() {
+            moved.deliver(now);
+            other.deliver(now);
+            mixer.collect(now);
+            now += Duration::from_millis(100);
+        }
+        let out = run(&mut mixer, &mut [&mut moved, &mut other], 300);
+        let base = 100 * 1024;
+        let from = 130 * 1024;
+        let heard = heard_after(&out[from..], base + from);
+        let wanted = i64::from(offset_ms) * 48 % 24_000;
+        assert!(heard.len() >= 3, "{offset_ms}: {heard:?}");
+        let right = |f: &i64| (*f - wanted) % 24_000 == 0;
+        assert!(heard.iter().all(right), "{offset_ms}: {heard:?}");
+        // the other one went on without a break
+        let quiet = |i: usize| out[i][0] <= 0.8;
+        let wrong = (0..out.len()).filter(|i| {
+            quiet(*i) && (out[*i][1] - 0.1 * sine((base + i) as u64, 96.0)).abs() > 1e-5
+        });
+        assert_eq!(wrong.count(), 0, "{offset_ms}");
+        let stats = stats(&mixer);
+        assert_eq!(
+            (stats.late, stats.overruns),
+            (0, 0),
+            "{offset_ms}: {stats:?}"
+        );
+        assert!(stats.queued_ms < 200, "{offset_ms}: {stats:?}");
+    }
+}
+
+#[test]
+fn channels_are_picked() {
+    let mut mixer = Mixer::new(ORIGIN);
+    let ring = Duration::from_millis(500);
+    let (mut sink, tap) = audio_ring(SourceId(1), AudioFormat::ENGINE, ring);
+    mixer.add(tap).unwrap();
+    let mix = InputMix {
+        channels: crate::media::audio::ChannelPick::Right,
+        ..InputMix::default()
+    };
+    mixer.set_mixes(only(1, mix));
+    let samples: Vec<f32> = (0..9600).flat_map(|_| [0.5, -0.25]).collect();
+    sink.push(ORIGIN, &samples);
+    let out = run(&mut mixer, &mut [], 8);
+    assert!(out[1000..8000].iter().all(|f| *f == [-0.25; 2]));
 }
