@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::clock::BLOCK_STEP;
 use super::encoder::{EncoderSlot, OpenEncoder};
+use super::master::MasterSettings;
 use super::mixer::Mixer;
 use super::{AudioConfig, AudioStats, InputMix};
 use crate::encode::{AudioEncoderSettings, EncodeError};
@@ -39,6 +40,9 @@ struct SetEncoder {
 struct Controls {
     /// Set when they changed.
     mixes: Option<BTreeMap<SourceId, InputMix>>,
+    master: Option<MasterSettings>,
+    talking: bool,
+    loudness_reset: bool,
     video_delay_ns: i64,
 }
 
@@ -139,6 +143,18 @@ impl Running {
         self.shared.controls.lock().mixes = Some(mixes);
     }
 
+    pub(super) fn set_master(&self, settings: MasterSettings) {
+        self.shared.controls.lock().master = Some(settings);
+    }
+
+    pub(super) fn set_talking(&self, talking: bool) {
+        self.shared.controls.lock().talking = talking;
+    }
+
+    pub(super) fn reset_loudness(&self) {
+        self.shared.controls.lock().loudness_reset = true;
+    }
+
     pub(super) fn set_video_delay(&self, nanos: i64) {
         self.shared.controls.lock().video_delay_ns = nanos;
     }
@@ -201,8 +217,15 @@ impl Worker {
     fn take_controls(&mut self) {
         let mut controls = self.shared.controls.lock();
         self.mixer.set_delay(controls.video_delay_ns);
+        self.mixer.set_talking(controls.talking);
         if let Some(mixes) = controls.mixes.take() {
             self.mixer.set_mixes(mixes);
+        }
+        if let Some(master) = controls.master.take() {
+            self.mixer.set_master(&master);
+        }
+        if std::mem::take(&mut controls.loudness_reset) {
+            self.mixer.reset_loudness();
         }
     }
 

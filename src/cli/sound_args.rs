@@ -15,7 +15,8 @@ pub(super) struct SoundArgs {
     audio: Option<String>,
     /// A microphone, by its id or name as `kaibo devices` lists it, or "default"; may be given several times. Behind it,
     /// each after a semicolon, how it is mixed: "default;name=Host;gain=-3;channels=left;offset=-40ms;muted".
-    /// Channels are stereo, mono, left, right; an offset (-2000ms to 2000ms) makes it be heard later, or earlier.
+    /// Channels are stereo, mono, left, right; an offset (-2000ms to 2000ms) makes it be heard later, or earlier; "voice"
+    /// takes noise and rumble away and evens it out, "noisy_room" silences pauses, too.
     #[arg(long, value_name = "ID[;OPTIONS]", value_parser = microphone)]
     mic: Vec<SoundSettings>,
     /// What the machine plays: of the system's default output, or of the output with this id or name; may be given
@@ -153,9 +154,12 @@ fn sound<'a>(
                 }
             }
             "muted" if value.is_empty() => mix.muted = true,
+            preset if value.is_empty() && mix.chain.preset(preset).is_some() => {
+                mix.chain = mix.chain.preset(preset).unwrap_or_default();
+            }
             other => {
                 return Err(format!(
-                    "{other:?} is none of name, gain, channels, offset, muted"
+                    "{other:?} is none of name, gain, channels, offset, muted, voice, noisy_room"
                 ));
             }
         }
@@ -188,7 +192,7 @@ mod tests {
     #[test]
     fn any_number_of_sounds_each_mixed_its_own_way() {
         let audio = apply(
-            "x|--mic|hw:CARD=PCH,DEV=0;name=Host;gain=-3.5;channels=left;offset=-40ms|--mic|default;muted\
+            "x|--mic|hw:CARD=PCH,DEV=0;name=Host;gain=-3.5;channels=left;offset=-40ms|--mic|default;muted;voice\
              |--desktop-sound|--other|--sound-file|/a b.mp3;once;gain=-12dB",
             true,
         );
@@ -205,6 +209,7 @@ mod tests {
         assert_eq!((host.mix.gain_db, host.mix.offset_ms), (-3.5, -40));
         assert_eq!(host.mix.channels, ChannelPick::Left);
         assert!(second.source == AudioSpec::MICROPHONE && second.mix.muted);
+        assert!(second.mix.chain.noise.on && !host.mix.chain.noise.on);
         assert_eq!(desktop.source, AudioSpec::DESKTOP);
         assert_eq!(music.mix.gain_db, -12.0);
         assert!(matches!(&music.source, AudioSpec::File(f) if !f.looped));

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, check_range};
+use super::{FieldError, check_chain, check_range, check_stages};
+use crate::audio::chain::ChainSettings;
+use crate::audio::master::MasterSettings;
 use crate::capture::AudioSpec;
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::audio::ChannelPick;
@@ -26,6 +28,8 @@ pub struct AudioSettings {
     pub picture: MixSettings,
     /// Listening in.
     pub monitor: MonitorSettings,
+    /// What is done to the mix.
+    pub master: MasterSettings,
     /// Sound encoder.
     pub encoder: AudioEncoderSettings,
 }
@@ -56,6 +60,8 @@ pub struct MixSettings {
     pub channels: ChannelPick,
     /// Heard this much later (earlier: negative) than it was captured: milliseconds, −2000 to 2000.
     pub offset_ms: i32,
+    /// What else is done to it.
+    pub chain: ChainSettings,
 }
 
 /// Listening in on an output of this machine. Viewers do not hear it.
@@ -110,8 +116,11 @@ impl AudioSettings {
             sounds,
             picture,
             monitor,
+            master,
             encoder,
         } = self;
+        let mut master = *master; // the table could change it
+        check_stages(out, "audio.master", master.stages());
         if sounds.len() > MOST_SOUNDS {
             let reason = format!("{} sounds are more than {MOST_SOUNDS}", sounds.len());
             out.push(FieldError::new("audio.sound", reason));
@@ -138,7 +147,9 @@ fn check_mix(out: &mut Vec<FieldError>, at: &str, mix: &MixSettings) {
         muted: _,
         channels: _,
         offset_ms,
+        chain,
     } = mix;
+    check_chain(out, &format!("{at}.chain"), chain);
     check_range(out, &format!("{at}.gain_db"), *gain_db, -60.0, 20.0);
     let (low, high) = (-MOST_OFFSET_MS, MOST_OFFSET_MS);
     check_range(out, &format!("{at}.offset_ms"), *offset_ms, low, high);
@@ -156,6 +167,7 @@ impl Default for AudioSettings {
             sounds,
             picture: MixSettings::default(),
             monitor: MonitorSettings::default(),
+            master: MasterSettings::default(),
             encoder: AudioEncoderSettings::default(),
         }
     }
@@ -168,6 +180,7 @@ struct File {
     sound: Option<Vec<SoundSettings>>,
     picture: MixSettings,
     monitor: MonitorSettings,
+    master: MasterSettings,
     encoder: AudioEncoderSettings,
     /// Before the list: the one microphone,
     input: Option<OldInput>,
@@ -192,12 +205,14 @@ impl Default for File {
             sounds: _,
             picture,
             monitor,
+            master,
             encoder,
         } = AudioSettings::default();
         Self {
             sound: None,
             picture,
             monitor,
+            master,
             encoder,
             input: None,
             gain_db: 0.0,
@@ -212,6 +227,7 @@ impl From<File> for AudioSettings {
             sound,
             picture,
             monitor,
+            master,
             encoder,
             input,
             gain_db,
@@ -233,6 +249,7 @@ impl From<File> for AudioSettings {
             sounds: sound.unwrap_or_else(old),
             picture,
             monitor,
+            master,
             encoder,
         }
     }

@@ -14,6 +14,8 @@ pub struct ChangeSet {
     pub bitrate: bool,
     /// Gain, mute, channels, offset of a sound: told to the mixer.
     pub mix: bool,
+    /// Limiter, loudness, ducking: told to the mixer.
+    pub master: bool,
     /// Which live sounds there are: opened and closed.
     pub sounds: bool,
     /// What is listened to, and where.
@@ -58,6 +60,7 @@ impl ChangeSet {
             sounds,
             picture,
             monitor,
+            master,
             encoder: aac,
         } = audio;
         let is_there = |sounds: &[SoundSettings]| -> Vec<_> {
@@ -76,6 +79,7 @@ impl ChangeSet {
             scene: *scene != old.scene,
             bitrate: *bitrate_kbps != e.bitrate_kbps,
             mix: (sounds, picture) != (&old.audio.sounds, &old.audio.picture),
+            master: *master != old.audio.master,
             sounds: is_there(sounds) != is_there(&old.audio.sounds),
             monitor: *monitor != old.audio.monitor,
             format: (*size, *fps) != (old.video.size, old.video.fps),

@@ -10,6 +10,8 @@ pub mod file;
 use serde::{Deserialize, Serialize};
 
 pub use self::audio::{AudioSettings, MixSettings, MonitorOf, MonitorSettings, SoundSettings};
+use crate::audio::chain::ChainSettings;
+use crate::audio::params::Stage;
 use crate::capture::SourceSpec;
 use crate::encode::{EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
@@ -49,6 +51,26 @@ pub struct WindowSettings {
     /// Width and height in points when it was closed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
+    /// Held for push-to-talk while the window has the keyboard.
+    pub talk_key: TalkKey,
+}
+
+/// A key to be held for push-to-talk: one that types nothing and turns nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the key's name")]
+pub enum TalkKey {
+    F1,
+    F2,
+    F4,
+    F5,
+    F6,
+    F7,
+    #[default]
+    F8,
+    F9,
+    F12,
+    Insert,
 }
 
 /// The language a person chose.
@@ -268,6 +290,23 @@ fn check_filters(out: &mut Vec<FieldError>, field: &str, filters: &[FilterSpec])
             check_range(out, &name, param.value, low, high); // NaN lies in no range
             None
         });
+    }
+}
+
+fn check_chain(out: &mut Vec<FieldError>, at: &str, chain: &ChainSettings) {
+    check_range(out, &format!("{at}.pan"), chain.pan, -1.0, 1.0);
+    let mut chain = *chain; // the table could change it
+    check_stages(out, at, chain.stages());
+}
+
+/// Every number of every sound processor lies in the range that its slider has.
+fn check_stages(out: &mut Vec<FieldError>, at: &str, stages: Vec<Stage<'_>>) {
+    for stage in stages {
+        for param in stage.params {
+            let name = format!("{at}.{}.{}", stage.name, param.field);
+            let (low, high) = (*param.range.start(), *param.range.end());
+            check_range(out, &name, *param.value, low, high);
+        }
     }
 }
 

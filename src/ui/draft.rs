@@ -1,6 +1,7 @@
 //! What the window knows besides the engine's status: fields being edited, messages, graphs. Panels edit it and push
 //! [`Command`]s; nothing in it reaches the engine otherwise.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use crate::capture::{SourceSpec, file_spec};
 use crate::engine::command::Command;
 use crate::engine::event::Severity;
 use crate::engine::status::Status;
+use crate::media::SourceId;
 use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
@@ -53,6 +55,10 @@ pub struct Draft {
     pub watermark: WatermarkDraft,
     /// The sound being edited.
     pub sound: SoundDraft,
+    /// The talk key or its button is held.
+    pub talking: bool,
+    /// Up to which count clip marks were cleared.
+    pub clips_seen: BTreeMap<SourceId, u64>,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
     /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
@@ -95,6 +101,8 @@ impl Draft {
             file_missing: false,
             watermark: WatermarkDraft::default(),
             sound: SoundDraft::default(),
+            talking: false,
+            clips_seen: BTreeMap::new(),
             filters_of_scene: false,
             compare: false,
             messages: MessageLog::default(),

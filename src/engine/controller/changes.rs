@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Controller, words};
 use crate::audio::InputMix;
+use crate::capture::AudioSpec;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::render::SceneState;
@@ -60,6 +61,9 @@ impl Controller {
         } else if change.mix || change.scene || change.format {
             self.set_mixes();
         }
+        if change.master {
+            self.audio.set_master(self.settings.audio.master);
+        }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
                 Severity::Notice,
@@ -106,31 +110,38 @@ impl Controller {
         let Settings { audio, video, .. } = &self.settings;
         self.sources.set_sounds(&audio.sounds, video, reopen);
         self.set_mixes();
+        self.audio.set_master(self.settings.audio.master); // the audio stage may be a new one
     }
 
     /// Tells the mixer how each sound is mixed.
     pub(super) fn set_mixes(&self) {
         let audio = &self.settings.audio;
-        let pictures = self.sources.picture_ids().map(|id| (id, &audio.picture));
+        let pictures = self.sources.picture_ids();
+        let pictures = pictures.map(|id| (id, input_mix(&audio.picture, false)));
         let sounds = self.sources.sound_ids();
-        let sounds = sounds.zip(audio.sounds.iter().map(|s| &s.mix));
-        let mixes = pictures.chain(sounds).map(|(id, mix)| (id, input_mix(mix)));
-        self.audio.set_mixes(mixes.collect());
+        let sounds = sounds.zip(&audio.sounds).map(|(id, sound)| {
+            let microphone = matches!(sound.source, AudioSpec::Microphone { .. });
+            (id, input_mix(&sound.mix, microphone))
+        });
+        self.audio.set_mixes(pictures.chain(sounds).collect());
     }
 }
 
 /// What the settings of a sound mean to the mixer.
-fn input_mix(mix: &MixSettings) -> InputMix {
+fn input_mix(mix: &MixSettings, microphone: bool) -> InputMix {
     let MixSettings {
         gain_db,
         muted,
         channels,
         offset_ms,
+        mut chain,
     } = *mix;
+    chain.role = chain.role.resolved(microphone);
     InputMix {
         gain_db,
         muted,
         channels,
         offset_ms,
+        chain,
     }
 }

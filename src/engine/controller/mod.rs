@@ -189,6 +189,8 @@ impl Controller {
                 settings.encoder.bitrate_kbps = bitrate.kbps();
                 self.apply(settings);
             }
+            Command::SetTalking(talking) => self.audio.set_talking(talking),
+            Command::ResetLoudness => self.audio.reset_loudness(),
             Command::SetCameraControl {
                 camera,
                 control,

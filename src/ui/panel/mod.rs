@@ -4,10 +4,12 @@
 mod adapt;
 mod beauty;
 mod camera;
+mod chain;
 mod destination;
 mod figures;
 mod filters;
 mod live;
+mod master;
 mod messages;
 mod picture;
 mod quality;
@@ -15,6 +17,7 @@ mod quit;
 mod sound;
 mod sounds;
 mod source;
+mod talk;
 mod top;
 mod watermark;
 

@@ -1,26 +1,27 @@
-//! Sound: which sounds, and the meter of the mix.
+//! Sound: which sounds, and the mix.
 
 use eframe::egui::Ui;
 
+use super::master::master_ui;
 use super::sounds::sounds_ui;
+use super::talk::talk_ui;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
 use crate::ui::text::{Text, fill};
 use crate::ui::theme::size;
-use crate::ui::widgets::{label_ui, meter, section_ui};
+use crate::ui::widgets::{label_ui, section_ui};
 
-/// The sounds and the level meter.
+/// The sounds and the mix.
 pub fn sound_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
     section_ui(ui, t.sound);
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
     let before = draft.settings.audio.clone();
     sounds_ui(status, draft, ui);
+    talk_ui(draft, commands, ui);
     ui.add_space(size::GAP_SMALL);
-    label_ui(ui, t.level);
-    // The meter shows the mix: a muted microphone does not silence the sound of a file.
-    meter(ui, &status.audio.levels, false, t);
+    master_ui(status, draft, commands, ui);
     drift_ui(status, t, ui);
     if draft.settings.audio != before {
         draft.apply(commands);

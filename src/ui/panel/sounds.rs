@@ -6,6 +6,9 @@ use eframe::egui::{
     Atoms, Button, ComboBox, DragValue, Key, Margin, Role, Slider, TextEdit, Ui, WidgetInfo,
 };
 
+use super::chain::chain_ui;
+use super::master::clip_ui;
+use crate::audio::InputStats;
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::{AudioDevice, AudioSpec, SoundKind, SourceSpec};
 use crate::engine::status::Status;
@@ -13,9 +16,10 @@ use crate::media::audio::ChannelPick;
 use crate::settings::audio::{MOST_OFFSET_MS, MOST_SOUNDS};
 use crate::settings::{MixSettings, SoundSettings};
 use crate::ui::draft::Draft;
+use crate::ui::sound_text::sound_word;
 use crate::ui::text::{Text, fill};
 use crate::ui::theme::{color, size};
-use crate::ui::widgets::{colored_hint_ui, hint_ui, label_ui};
+use crate::ui::widgets::{colored_hint_ui, hint_ui, label_ui, level_strip};
 
 /// What the section edits besides the settings.
 #[derive(Debug, Default)]
@@ -44,6 +48,7 @@ pub(super) fn sounds_ui(status: &Status, draft: &mut Draft, ui: &mut Ui) {
         if row_ui(ui, t, &name, mix, i == sound.chosen, up) {
             choose(draft, i);
         }
+        level_ui(status, draft, i, &name, ui);
     }
     if with_picture {
         let Draft {
@@ -58,6 +63,23 @@ pub(super) fn sounds_ui(status: &Status, draft: &mut Draft, ui: &mut Ui) {
         chosen_ui(status, draft, t, ui);
     } else if with_picture && draft.sound.chosen == count {
         mix_ui(ui, t, &mut draft.settings.audio.picture);
+        let (language, chain) = (draft.language, &mut draft.settings.audio.picture.chain);
+        chain_ui(ui, language, chain, None, usize::MAX);
+    }
+}
+
+/// The audio stage's figures of sound `i`.
+fn input_stats(status: &Status, i: usize) -> Option<&InputStats> {
+    let id = status.sounds.get(i)?.id;
+    status.audio.inputs.iter().find(|input| input.source == id)
+}
+
+/// Level and clip mark of sound `i`.
+fn level_ui(status: &Status, draft: &mut Draft, i: usize, name: &str, ui: &mut Ui) {
+    if let Some(stats) = input_stats(status, i) {
+        let name = fill(sound_word(draft.language, "input_level"), &[name]);
+        level_strip(ui, &stats.levels, &name);
+        clip_ui(ui, draft, stats.source, stats.clipped);
     }
 }
 
@@ -130,6 +152,7 @@ fn row_ui(
 }
 
 fn chosen_ui(status: &Status, draft: &mut Draft, t: &'static Text, ui: &mut Ui) {
+    let language = draft.language;
     let Draft {
         settings,
         sound: edited,
@@ -157,6 +180,13 @@ fn chosen_ui(status: &Status, draft: &mut Draft, t: &'static Text, ui: &mut Ui) 
         None => {}
     }
     mix_ui(ui, t, &mut sound.mix);
+    chain_ui(
+        ui,
+        language,
+        &mut sound.mix.chain,
+        input_stats(status, i),
+        i,
+    );
     if ui.button(t.sound_remove).clicked() {
         settings.audio.sounds.remove(i);
         let next = i.min(settings.audio.sounds.len().saturating_sub(1));
