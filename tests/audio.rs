@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use kaibo::audio::{AudioConfig, AudioStage};
-use kaibo::capture::{self, AudioSpec, SourceContext, SourceError};
+use kaibo::capture::{self, AudioSpec, SoundKind, SourceContext, SourceError};
 use kaibo::encode::AudioEncoderSettings;
 use kaibo::media::SourceId;
 use kaibo::media::packet::{EncodedPacket, PacketBus, PacketSink};
@@ -122,8 +122,7 @@ fn context() -> (SourceContext, Sender<AudioTap>, Receiver<AudioTap>) {
 }
 
 fn open(name: &str, cx: &SourceContext) -> Box<dyn capture::AudioSource> {
-    let spec = AudioSpec::Device(name.to_owned());
-    capture::open_audio(&spec, cx).unwrap().unwrap()
+    capture::open_audio(&AudioSpec::named(name), cx).unwrap()
 }
 
 /// Samples of one channel until `length` has come, with how long after their time the first ones came.
@@ -200,16 +199,23 @@ fn child_tone() {
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0].name, "Monitor of Lab");
     assert_eq!(listed[0].format, "48000 Hz, 2 channels");
-    assert!(!listed[0].default, "desktop sound is no microphone");
+    assert_eq!(
+        (listed[0].id.as_str(), listed[0].kind),
+        ("lab.monitor", SoundKind::Desktop)
+    );
+    assert!(listed[0].default, "the only output");
+    assert_eq!(listed[0].spec(), AudioSpec::named("lab.monitor"));
 
     let (cx, _taps, received) = context();
     assert!(
-        capture::open_audio(&AudioSpec::Default, &cx)
-            .unwrap()
-            .is_none(),
-        "no microphone is silence"
+        matches!(
+            capture::open_audio(&AudioSpec::MICROPHONE, &cx),
+            Err(SourceError::NotFound { .. })
+        ),
+        "what the machine plays is no microphone"
     );
-    let missing = AudioSpec::Device("nothing".to_owned());
+    // a part of its name does not make it one
+    let missing = AudioSpec::named("Lab");
     assert!(matches!(
         capture::open_audio(&missing, &cx),
         Err(SourceError::NotFound { .. })
@@ -264,11 +270,12 @@ fn child_killed() {
     );
     // a new attempt says so quickly, and listing does not hang
     let trying = Instant::now();
-    let spec = AudioSpec::Device("lab.monitor".to_owned());
-    assert!(matches!(
-        capture::open_audio(&spec, &cx),
-        Err(SourceError::NotFound { .. })
-    ));
+    for spec in [AudioSpec::named("lab.monitor"), AudioSpec::MICROPHONE] {
+        assert!(matches!(
+            capture::open_audio(&spec, &cx),
+            Err(SourceError::NoServer { .. })
+        ));
+    }
     assert!(capture::list_audio().is_empty());
     assert!(
         trying.elapsed() < Duration::from_secs(4),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kaibo::capture::AudioSpec;
 use kaibo::engine::command::Command;
 use kaibo::engine::event::{Event, EventKind};
 use kaibo::engine::status::{EngineState, Status};
@@ -33,7 +32,7 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.video.size = Resolution::new(320, 180);
     settings.video.fps = FrameRate::new(15, 1).unwrap();
-    settings.audio.input = AudioSpec::None;
+    settings.audio.sounds.clear();
     settings.server.rtmp = ([127, 0, 0, 1], 0).into();
     settings.server.http = ([127, 0, 0, 1], 0).into();
     settings

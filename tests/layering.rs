@@ -23,7 +23,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("serve", &["media", "encode", "flv", "rtmp"]),
     (
         "settings",
-        &["media", "capture", "encode", "render", "output", "rtmp"],
+        &[
+            "media", "capture", "encode", "render", "output", "rtmp", "audio",
+        ],
     ),
     (
         "engine",
@@ -76,6 +78,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("cpal", &["capture/microphone"]),
     ("pulseaudio", &["capture/microphone/pulse"]),
     ("rubato", &["audio"]),
+    ("nnnoiseless", &["audio/chain/noise"]),
+    ("ebur128", &["audio/master/loudness"]),
     ("x11rb", &["capture/screen"]),
     ("wgpu", &["gpu", "render", "ui"]),
     ("fontdb", &["render/overlay/text"]),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::BLOCK_FRAMES;
+use super::outgoing::Outgoing;
 use crate::encode::{AudioEncoder, AudioEncoderSettings, EncodeError};
 use crate::media::audio::AudioBlock;
 use crate::media::packet::{EncodedPacket, PacketBus};
@@ -38,6 +39,25 @@ pub(super) struct EncoderSlot {
 struct Running {
     encoder: Box<dyn AudioEncoder>,
     settings: AudioEncoderSettings,
+    /// Where it takes something else than the mixer makes.
+    outgoing: Option<Outgoing>,
+}
+
+impl Running {
+    fn encode(
+        &mut self,
+        block: &AudioBlock,
+        out: &mut Vec<EncodedPacket>,
+    ) -> Result<(), EncodeError> {
+        let Some(outgoing) = &mut self.outgoing else {
+            return self.encoder.encode(block, out);
+        };
+        outgoing.push(block);
+        while let Some(block) = outgoing.pop() {
+            self.encoder.encode(block, out)?;
+        }
+        Ok(())
+    }
 }
 
 impl EncoderSlot {
@@ -76,7 +96,7 @@ impl EncoderSlot {
         let Some(running) = &mut self.running else {
             return Ok(());
         };
-        let encoded = running.encoder.encode(block, &mut self.out);
+        let encoded = running.encode(block, &mut self.out);
         self.send();
         match encoded {
             Ok(()) => Ok(()),
@@ -110,7 +130,11 @@ impl EncoderSlot {
             return Err(EncodeError::Bitstream(reason));
         }
         self.generation = generation;
-        Ok(Running { encoder, settings })
+        Ok(Running {
+            encoder,
+            outgoing: Outgoing::new(settings.format()),
+            settings,
+        })
     }
 
     fn send(&mut self) {
@@ -126,6 +150,7 @@ pub(super) mod tests {
     use crossbeam_channel::{Receiver, Sender, bounded};
 
     use super::*;
+    use crate::encode::{AacEncoder, AudioChannels, AudioRate};
     use crate::media::audio::AudioFormat;
     use crate::media::packet::{Bitrate, CodecParameters, DropClass, PacketSink, Track};
 
@@ -138,11 +163,18 @@ pub(super) mod tests {
     }
 
     /// A bitrate that cannot be opened.
-    pub(in super::super) const REFUSED: AudioEncoderSettings =
-        AudioEncoderSettings { bitrate_kbps: 1 };
+    pub(in super::super) const REFUSED: AudioEncoderSettings = with_bitrate(1);
     /// A bitrate that opens and then fails.
-    pub(in super::super) const FAILING: AudioEncoderSettings =
-        AudioEncoderSettings { bitrate_kbps: 2 };
+    pub(in super::super) const FAILING: AudioEncoderSettings = with_bitrate(2);
+
+    const fn with_bitrate(bitrate_kbps: u32) -> AudioEncoderSettings {
+        AudioEncoderSettings {
+            encoder: AacEncoder::Native,
+            bitrate_kbps,
+            channels: AudioChannels::Stereo,
+            rate: AudioRate::Hz48000,
+        }
+    }
 
     pub(in super::super) fn fakes() -> OpenEncoder {
         Box::new(|settings, generation| {
@@ -243,8 +275,7 @@ pub(super) mod tests {
         let refused = slot.set(Some(REFUSED));
         assert!(matches!(refused, Err(EncodeError::Setting { .. })));
         slot.encode(&block(3), now).unwrap();
-        slot.set(Some(AudioEncoderSettings { bitrate_kbps: 96 }))
-            .unwrap();
+        slot.set(Some(with_bitrate(96))).unwrap();
         slot.encode(&block(4), now).unwrap();
         slot.set(None).unwrap();
         slot.encode(&block(5), now).unwrap();

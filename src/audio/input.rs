@@ -8,12 +8,14 @@
 
 use std::time::Duration;
 
-use super::InputStats;
+use super::chain::Strip;
 use super::clock::{Frame, SampleClock};
 use super::drift::Drift;
-use super::gain::GainRamp;
+use super::mixer::offset_frames;
+use super::pick::Pick;
 use super::resample::{Converter, FormatError, whole};
 use super::timeline::{Timeline, fade_in, offset};
+use super::{InputMix, InputStats};
 use crate::media::SourceId;
 use crate::media::audio::{AudioFormat, ENGINE_RATE};
 use crate::media::ring::AudioTap;
@@ -64,8 +66,12 @@ pub(super) struct Input {
     drift: Drift,
     timeline: Timeline,
     run: Option<Run>,
-    /// Later than its stamps by this much.
+    /// Later than its stamps by this much, because it comes late.
     shift: i64,
+    /// Later than its stamps by this much, because somebody wants it so.
+    offset: i64,
+    /// What was mixed when the offset changed last: what lies before it comes late without a fault.
+    settled: i64,
     lateness: Lateness,
     /// End of the last run.
     last_end: Option<i64>,
@@ -75,7 +81,8 @@ pub(super) struct Input {
     counts: InputCounts,
     /// By how many frames the latest block since the last drain came late.
     late_by: i64,
-    pub(super) gain: GainRamp,
+    pub(super) strip: Strip,
+    pick: Pick,
     samples: Vec<f32>,
     frames: Vec<Frame>,
 }
@@ -94,7 +101,12 @@ struct Run {
 
 impl Input {
     /// Sound begins to be taken at position `from`.
-    pub(super) fn new(tap: AudioTap, gain: GainRamp, from: i64) -> Result<Self, FormatError> {
+    pub(super) fn new(
+        tap: AudioTap,
+        mix: &InputMix,
+        talking: bool,
+        from: i64,
+    ) -> Result<Self, FormatError> {
         let converter = Converter::new(tap.format)?;
         let mut timeline = Timeline::default();
         timeline.trim_before(from);
@@ -105,16 +117,36 @@ impl Input {
             timeline,
             run: None,
             shift: 0,
+            offset: offset_frames(mix),
+            settled: i64::MIN,
             lateness: Lateness::default(),
             last_end: None,
             broken: false,
             last_delivery: None,
             counts: InputCounts::default(),
             late_by: 0,
-            gain,
+            strip: Strip::new(mix, talking),
+            pick: Pick::new(mix.channels),
             samples: Vec::new(),
             frames: Vec::new(),
         })
+    }
+
+    /// Mixes it otherwise from position `mixed` on; `talking`: the talk key is held.
+    pub(super) fn set_mix(&mut self, mix: &InputMix, talking: bool, mixed: i64) {
+        self.strip.set(mix, talking);
+        self.pick.set(mix.channels);
+        let offset = offset_frames(mix);
+        if offset != self.offset {
+            self.end_run(mixed);
+            self.offset = offset;
+            self.settled = mixed;
+        }
+    }
+
+    /// Frames that wait to be heard behind position `cursor`, without those that wait because they are wanted later.
+    pub(super) fn waiting(&self, cursor: i64) -> i64 {
+        self.timeline.end() - cursor - self.offset.max(0)
     }
 
     pub(super) const fn source(&self) -> SourceId {
@@ -134,6 +166,10 @@ impl Input {
         InputStats {
             source: self.tap.source,
             drift_ppm: self.drift.ppm(),
+            levels: self.strip.meter.levels(),
+            clipped: self.strip.meter.clipped(),
+            compression_db: self.strip.compression_db(),
+            gate_open: self.strip.is_open(),
         }
     }
 
@@ -158,6 +194,7 @@ impl Input {
     /// Takes what the ring holds. `mixed` is the first position that has not been mixed yet. Returns by how many
     /// frames the latest of it came late, 0 when nothing did.
     pub(super) fn drain(&mut self, clock: &SampleClock, mixed: i64, now: MediaTime) -> i64 {
+        let mixed = self.strip.read_to(mixed);
         let latest = clock.position(now) + LEAD_FRAMES;
         loop {
             self.samples.clear();
@@ -175,7 +212,7 @@ impl Input {
                 self.end_run(mixed);
                 self.shift = 0;
             }
-            self.lay(stamped + self.shift, mixed);
+            self.lay(stamped + self.shift + self.offset, mixed);
         }
         if self.tap.is_finished() {
             self.end_run(mixed);
@@ -188,17 +225,31 @@ impl Input {
         let recent = self
             .last_delivery
             .is_some_and(|t| now.saturating_since(t) < FLOWING);
-        (recent && self.run.is_some()).then(|| self.timeline.end() - self.shift - end)
+        (recent && self.run.is_some())
+            .then(|| self.timeline.end() - self.shift - self.strip.needs(end))
     }
 
     /// Called before a block that ends at `end` is mixed: where the sound stops short of it, it fades out.
     pub(super) fn settle(&mut self, mixed: i64, end: i64) {
+        let (mixed, end) = (self.strip.read_to(mixed), self.strip.needs(end));
         let have = self.timeline.end();
         if have > mixed && have < end {
             self.timeline
                 .fade_out(mixed.max(have - offset(FADE_FRAMES)), have);
             self.broken = true;
         }
+    }
+
+    /// Fills `block` with what is heard of it from `from` on, fading over from what is at `old`. False when it is silent
+    /// there.
+    pub(super) fn render(&mut self, from: i64, old: Option<i64>, block: &mut [Frame]) -> bool {
+        let lowest = old.map_or(from, |old| old.min(from));
+        if self.timeline.end() <= lowest {
+            self.strip.rest();
+            return false;
+        }
+        self.strip.render(&self.timeline, from, old, block);
+        true
     }
 
     /// Lays the block in `samples`, stamped with `position`.
@@ -216,13 +267,18 @@ impl Input {
                 self.end_run(mixed);
             }
         }
-        let change = self.lateness.judge(at - mixed, count, self.shift, rate);
+        let settling = at < self.settled;
+        let change = if settling {
+            0
+        } else {
+            self.lateness.judge(at - mixed, count, self.shift, rate)
+        };
         if change != 0 {
             self.end_run(mixed);
             self.shift += change;
             at = position + change;
         }
-        if at < mixed {
+        if at < mixed && !settling {
             self.counts.late += 1;
             self.late_by = self.late_by.max(mixed - at);
         }
@@ -299,6 +355,7 @@ impl Input {
         if heard.is_empty() {
             return;
         }
+        self.pick.apply(heard);
         if std::mem::take(&mut self.broken) {
             fade_in(heard, FADE_FRAMES);
         }

@@ -1,4 +1,4 @@
-//! Levels of the mix: blocks in, peak and RMS in dBFS out. On the audio thread.
+//! Levels of the mix or of one input: blocks in, peak and RMS in dBFS out. On the audio thread; it only reads.
 //!
 //! A sample value of 1.0 is 0 dBFS (AES17 calls a full-scale *sine* 0 dBFS for RMS; here RMS is relative to 1.0, so a
 //! full-scale sine reads −3.01 dBFS, as in OBS).
@@ -24,6 +24,7 @@ pub(super) struct Meter {
     squares: [[f64; 2]; RMS_BLOCKS],
     next: usize,
     peaks: [Peak; 2],
+    clipped: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +42,30 @@ impl Default for Meter {
                 dbfs: FLOOR_DBFS,
                 age: Duration::ZERO,
             }; 2],
+            clipped: 0,
         }
     }
 }
 
 impl Meter {
+    /// Frames at full scale were seen elsewhere: where the sound came in.
+    pub(super) const fn count_clipped(&mut self, frames: usize) {
+        self.clipped += frames as u64;
+    }
+
+    /// Frames so far in which a sample was at or above full scale.
+    pub(super) const fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
+    /// Nothing sounds.
+    pub(super) fn push_silence(&mut self) {
+        let silent = |p: &Peak| p.dbfs <= FLOOR_DBFS;
+        if !(self.peaks.iter().all(silent) && self.squares == [[0.0; 2]; RMS_BLOCKS]) {
+            self.push(&[[0.0; 2]; BLOCK_FRAMES]);
+        }
+    }
+
     /// Takes one block.
     pub(super) fn push(&mut self, block: &[Frame]) {
         let mut squares = [0.0_f32; 2];
@@ -53,8 +73,12 @@ impl Meter {
         for frame in block {
             for c in 0..2 {
                 squares[c] += frame[c] * frame[c];
-                highest[c] = highest[c].max(frame[c].abs());
+                highest[c] = frame[c].abs().max(highest[c]);
             }
+        }
+        if highest[0].max(highest[1]) >= 1.0 {
+            let full = |f: &&Frame| f[0].abs().max(f[1].abs()) >= 1.0;
+            self.count_clipped(block.iter().filter(full).count());
         }
         self.squares[self.next] = squares.map(f64::from);
         self.next = (self.next + 1) % RMS_BLOCKS;

@@ -1,36 +1,46 @@
-//! The sound: every input resampled to 48 kHz stereo, aligned by time stamps, mixed, metered, encoded (thread `audio`).
+//! The sound: every input resampled to 48 kHz stereo, aligned by time stamps, sent through its chain, mixed, limited,
+//! metered, encoded (thread `audio`).
 //!
 //! Blocks of 1024 sample frames are made by the clock, so the AAC track never stops: where no input has samples there
 //! is silence of the right length.
 //!
-//! In: [`AudioTap`]s (one per source), gains, the age of the picture. Out: [`EncodedPacket`]s on the [`PacketBus`] while
-//! an encoder is on, and figures. One input is `input`, placed on its `timeline`; `mixer` is the pure arithmetic;
+//! In: [`AudioTap`]s (one per source), how each is treated, the age of the picture. Out: [`EncodedPacket`]s on the [`PacketBus`] while
+//! an encoder is on, and figures. One input is `input`, placed on its `timeline`; [`chain`] is what is
+//! done to it, [`master`] what is done to all of them; [`Mixer`] is the pure arithmetic;
 //! `stage` is the thread.
 //!
 //! [`EncodedPacket`]: crate::media::packet::EncodedPacket
 
+pub mod chain;
 mod clock;
 mod drift;
 mod encoder;
-mod gain;
 mod input;
-mod limiter;
+pub mod master;
 mod meter;
 mod mixer;
+mod outgoing;
 mod pace;
+pub mod params;
+mod pick;
 mod resample;
 mod stage;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+use self::chain::ChainSettings;
 pub use self::encoder::OpenEncoder;
+use self::master::{Loudness, MasterSettings};
+pub use self::mixer::Mixer;
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
+use crate::media::audio::ChannelPick;
 use crate::media::packet::PacketBus;
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaClock;
@@ -65,6 +75,21 @@ impl Default for Levels {
     }
 }
 
+/// How an input is mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct InputMix {
+    /// Gain in dB, −60 to 20; changed over 10 ms.
+    pub gain_db: f32,
+    /// Silent; changed over 10 ms.
+    pub muted: bool,
+    /// Which of its channels are heard; changed over 10 ms.
+    pub channels: ChannelPick,
+    /// Heard this many milliseconds later than captured; negative: earlier, for which everything else waits.
+    pub offset_ms: i32,
+    /// Processors, pan, push-to-talk, live without clicks. A role of [`Role::Auto`](chain::Role::Auto) counts as music.
+    pub chain: ChainSettings,
+}
+
 /// Figures of one input of the mix.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct InputStats {
@@ -73,6 +98,14 @@ pub struct InputStats {
     /// By how many millionths its clock was found to be slower than ours, after which its sound is stretched. `None`
     /// while there was nothing to correct.
     pub drift_ppm: Option<f32>,
+    /// Levels as it goes into the mix.
+    pub levels: Levels,
+    /// Frames so far in which it was at full scale: as it came in, or as it goes into the mix.
+    pub clipped: u64,
+    /// By how many decibels its compressor turns it down; not above 0.
+    pub compression_db: f32,
+    /// Its gate lets it through, or is off.
+    pub gate_open: bool,
 }
 
 /// Figures of the audio stage.
@@ -92,8 +125,16 @@ pub struct AudioStats {
     pub late: u64,
     /// Milliseconds of silence filled in where an input had a gap (counted when its sound goes on).
     pub gap_ms: u64,
-    /// Blocks in which the sum exceeded 0 dBFS and was limited.
+    /// Frames of the mix so far that were at full scale before the limiter.
+    pub clipped: u64,
+    /// Blocks in which the sum exceeded the ceiling and was limited.
     pub limited: u64,
+    /// By how many decibels the limiter turned the last block down; not above 0.
+    pub limiter_db: f32,
+    /// The gain in decibels that music has because somebody speaks; not above 0.
+    pub ducking_db: f32,
+    /// Loudness, while it is measured.
+    pub loudness: Option<Loudness>,
     /// AAC packets made.
     pub packets: u64,
     /// Times the encoder failed and was opened anew.
@@ -137,10 +178,25 @@ impl AudioStage {
         self.running.set_encoder(settings)
     }
 
-    /// Gain (in dB, −60 to 20) and mute of one source; applied over 10 ms from the next block on. A source not known
-    /// yet gets it when it appears.
-    pub fn set_gain(&self, source: SourceId, gain_db: f32, muted: bool) {
-        self.running.set_gain(source, gain_db, muted);
+    /// How each source is mixed, from the next block on; those left out are mixed as they are. A source not known yet
+    /// gets its mix when it appears.
+    pub fn set_mixes(&self, mixes: BTreeMap<SourceId, InputMix>) {
+        self.running.set_mixes(mixes);
+    }
+
+    /// Limiter, loudness meter and ducking, from the next block on.
+    pub fn set_master(&self, settings: MasterSettings) {
+        self.running.set_master(settings);
+    }
+
+    /// The talk key is held or let go: sources with push-to-talk are heard while it is held.
+    pub fn set_talking(&self, talking: bool) {
+        self.running.set_talking(talking);
+    }
+
+    /// Measures loudness anew: a show begins.
+    pub fn reset_loudness(&self) {
+        self.running.reset_loudness();
     }
 
     /// The picture's age at its tick in nanoseconds (0 to 500 ms): all sound is heard that much later, so that lips

@@ -2,7 +2,7 @@
 //! the sound before both are sent.
 //!
 //! Starts at 60 ms whenever an input joins: sources deliver in pieces of 20 ms (microphones) or ahead of time (files,
-//! the test pattern), up to 11 ms late, and the resampler holds back 5 ms. What all inputs had to spare over 5 s is then
+//! the test pattern), up to 11 ms late, the resampler holds back 5 ms, and the limiter looks 5 ms ahead. What all inputs had to spare over 5 s is then
 //! taken off, down to a block made when its time begins; an input that comes late puts it back at once. Only when
 //! blocks are made changes by this, never where sound is placed.
 
@@ -41,9 +41,9 @@ impl Pace {
         self.frames
     }
 
-    /// An input joined.
-    pub(super) fn joined(&mut self) {
-        self.set(self.frames.max(START));
+    /// An input joined, or begins to need sound `ahead` of the block.
+    pub(super) fn joined(&mut self, ahead: i64) {
+        self.set(self.frames.max(START + ahead));
     }
 
     /// Sound came `by` frames after it was needed.
@@ -99,7 +99,7 @@ mod tests {
         pace.late(50_000);
         assert_eq!(pace.frames(), MOST, "stamps of nonsense change nothing");
         assert_eq!(window(&mut pace, None), LEAST);
-        pace.joined();
+        pace.joined(0);
         assert_eq!(pace.frames(), START);
     }
 }

@@ -55,7 +55,7 @@ impl Converter {
             None
         } else {
             let width = usize::from(format.channels.min(2));
-            Some(Resampler::new(format.rate, width).ok_or_else(error)?)
+            Some(Resampler::new(format.rate, ENGINE_RATE, width).ok_or_else(error)?)
         };
         Ok(Self {
             channels: usize::from(format.channels),
@@ -69,7 +69,7 @@ impl Converter {
     /// Makes `1 + stretch` times as many frames of what comes from now on.
     pub(super) fn stretch(&mut self, stretch: f64) {
         if self.resampler.is_none() {
-            let Some(mut resampler) = Resampler::new(ENGINE_RATE, 2) else {
+            let Some(mut resampler) = Resampler::new(ENGINE_RATE, ENGINE_RATE, 2) else {
                 return;
             };
             resampler.prime(&self.recent);
@@ -176,9 +176,11 @@ fn downmix(f: &[f32]) -> Frame {
     ]
 }
 
-struct Resampler {
+/// Interleaved samples of one rate into frames of another, with the filter's delay taken out.
+pub(super) struct Resampler {
     inner: Async<f32>,
-    rate: u32,
+    /// From and to: Hz.
+    rates: (u32, u32),
     /// Nominal output frames per input frame, and what is made of it.
     nominal: f64,
     ratio: f64,
@@ -196,20 +198,21 @@ struct Resampler {
 }
 
 impl Resampler {
-    fn new(rate: u32, width: usize) -> Option<Self> {
+    /// For one or two channels.
+    pub(super) fn new(rate: u32, to: u32, width: usize) -> Option<Self> {
         let parameters =
             SincInterpolationParameters::new(SINC_LEN, WindowFunction::BlackmanHarris2)
                 .oversampling_factor(256)
                 .interpolation(SincInterpolationType::Linear);
-        let ratio = f64::from(ENGINE_RATE) / f64::from(rate);
+        let ratio = f64::from(to) / f64::from(rate);
         let chunk = usize::try_from(rate / STEPS_PER_S).ok()?.max(32);
         let inner =
             Async::new_sinc(ratio, 1.1, &parameters, chunk, width, FixedAsync::Input).ok()?;
         let produced = vec![0.0; inner.output_frames_max() * width];
         Some(Self {
-            skip: delay(rate),
+            skip: delay((rate, to)),
             inner,
-            rate,
+            rates: (rate, to),
             nominal: ratio,
             ratio,
             width,
@@ -245,7 +248,12 @@ impl Resampler {
         self.pending.len() / self.width
     }
 
-    fn push(&mut self, samples: impl ExactSizeIterator<Item = f32>, out: &mut Vec<Frame>) {
+    /// Takes samples that follow the ones before; what they make is appended to `out`.
+    pub(super) fn push(
+        &mut self,
+        samples: impl ExactSizeIterator<Item = f32>,
+        out: &mut Vec<Frame>,
+    ) {
         self.pending.extend(samples);
         let samples = self.chunk * self.width;
         let mut from = 0;
@@ -296,11 +304,16 @@ impl Resampler {
             let keep = usize::try_from(due.saturating_sub(before)).unwrap_or(usize::MAX);
             out.truncate(start.saturating_add(keep));
         }
+        self.restart();
+    }
+
+    /// What comes next is a new run.
+    pub(super) fn restart(&mut self) {
         self.pending.clear();
         self.inner.reset();
         // the clock behind the next run is the same one
         self.inner.set_resample_ratio(self.ratio, false).ok(); // it was in bounds before
-        self.skip = delay(self.rate);
+        self.skip = delay(self.rates);
         self.through = 0.0;
         self.given = 0;
     }
@@ -308,15 +321,15 @@ impl Resampler {
 
 /// The filter's delay in output frames, to the nearest: half its length, which counts input frames, less one output
 /// frame, because rubato (5.0.1) steps before it takes the first; its own `output_delay` leaves that out.
-fn delay(rate: u32) -> usize {
-    let frames = frames_at_engine_rate(SINC_LEN as u64 / 2, rate);
+fn delay((rate, to): (u32, u32)) -> usize {
+    let frames = frames_at(SINC_LEN as u64 / 2, rate, to);
     usize::try_from(frames.saturating_sub(1)).unwrap_or(0)
 }
 
-/// Length at 48 kHz of `frames` at `rate`, to the nearest.
-pub(super) fn frames_at_engine_rate(frames: u64, rate: u32) -> u64 {
+/// Length at rate `to` of `frames` at `rate`, to the nearest.
+fn frames_at(frames: u64, rate: u32, to: u32) -> u64 {
     let rate = u128::from(rate);
-    let frames = (u128::from(frames) * u128::from(ENGINE_RATE) + rate / 2) / rate;
+    let frames = (u128::from(frames) * u128::from(to) + rate / 2) / rate;
     u64::try_from(frames).unwrap_or(u64::MAX)
 }
 
@@ -412,13 +425,13 @@ mod tests {
                 converter.finish(&mut out);
                 assert_eq!(
                     out.len() as u64,
-                    frames_at_engine_rate(5000, rate),
+                    frames_at(5000, rate, ENGINE_RATE),
                     "{rate}"
                 );
                 let peak = (0..out.len())
                     .max_by(|a, b| out[*a][0].total_cmp(&out[*b][0]))
                     .unwrap();
-                let expected = frames_at_engine_rate(at as u64, rate);
+                let expected = frames_at(at as u64, rate, ENGINE_RATE);
                 assert!(
                     (peak as u64).abs_diff(expected) <= 1,
                     "{rate} Hz: at {peak} instead of {expected}"

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 
 use super::clock::BLOCK_STEP;
 use super::encoder::{EncoderSlot, OpenEncoder};
+use super::master::MasterSettings;
 use super::mixer::Mixer;
-use super::{AudioConfig, AudioStats};
+use super::{AudioConfig, AudioStats, InputMix};
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::AudioFormat;
@@ -18,8 +19,11 @@ use crate::media::ring::AudioTap;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::stage::{StageHandle, StartError, StopFlag, spawn};
 
-/// Blocks that are overdue by more than this are left out: the program was stopped meanwhile.
-const CATCH_UP: Duration = Duration::from_secs(2);
+/// Blocks that are overdue by more than this are left out: the program was stopped meanwhile. More than what is overdue
+/// when nothing needs to wait for an offset of −2 s any more.
+const CATCH_UP: Duration = Duration::from_millis(2500);
+/// While blocks wait for an offset, rings are emptied this often: they hold 500 ms.
+const EMPTY_EACH: Duration = Duration::from_millis(100);
 /// How long the engine waits for the encoder to open: it is milliseconds unless the stage is stuck.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
 /// And for it to close: a stop must not wait for a stuck stage.
@@ -34,8 +38,11 @@ struct SetEncoder {
 /// Latest values, read by the audio thread at each block.
 #[derive(Default)]
 struct Controls {
-    gains: BTreeMap<SourceId, (f32, bool)>,
-    gains_changed: bool,
+    /// Set when they changed.
+    mixes: Option<BTreeMap<SourceId, InputMix>>,
+    master: Option<MasterSettings>,
+    talking: bool,
+    loudness_reset: bool,
     video_delay_ns: i64,
 }
 
@@ -132,10 +139,20 @@ impl Running {
         }
     }
 
-    pub(super) fn set_gain(&self, source: SourceId, gain_db: f32, muted: bool) {
-        let mut controls = self.shared.controls.lock();
-        controls.gains.insert(source, (gain_db, muted));
-        controls.gains_changed = true;
+    pub(super) fn set_mixes(&self, mixes: BTreeMap<SourceId, InputMix>) {
+        self.shared.controls.lock().mixes = Some(mixes);
+    }
+
+    pub(super) fn set_master(&self, settings: MasterSettings) {
+        self.shared.controls.lock().master = Some(settings);
+    }
+
+    pub(super) fn set_talking(&self, talking: bool) {
+        self.shared.controls.lock().talking = talking;
+    }
+
+    pub(super) fn reset_loudness(&self) {
+        self.shared.controls.lock().loudness_reset = true;
     }
 
     pub(super) fn set_video_delay(&self, nanos: i64) {
@@ -170,10 +187,11 @@ impl Worker {
                 }
             }
             self.report(now);
-            match self
-                .commands
-                .recv_timeout(self.clock.until(self.mixer.due()))
-            {
+            let wait = self.clock.until(self.mixer.due());
+            if wait > EMPTY_EACH {
+                self.mixer.collect(now);
+            }
+            match self.commands.recv_timeout(wait.min(EMPTY_EACH)) {
                 Ok(SetEncoder { settings, reply }) => {
                     let result = self.encoder.set(settings);
                     reply.send(result).ok(); // the caller may have given up waiting
@@ -199,10 +217,15 @@ impl Worker {
     fn take_controls(&mut self) {
         let mut controls = self.shared.controls.lock();
         self.mixer.set_delay(controls.video_delay_ns);
-        if std::mem::take(&mut controls.gains_changed) {
-            for (source, (gain_db, muted)) in &controls.gains {
-                self.mixer.set_gain(*source, *gain_db, *muted);
-            }
+        self.mixer.set_talking(controls.talking);
+        if let Some(mixes) = controls.mixes.take() {
+            self.mixer.set_mixes(mixes);
+        }
+        if let Some(master) = controls.master.take() {
+            self.mixer.set_master(&master);
+        }
+        if std::mem::take(&mut controls.loudness_reset) {
+            self.mixer.reset_loudness();
         }
     }
 
@@ -288,7 +311,11 @@ mod tests {
             last = Some(packet.pts);
             // lip sync and gains change meanwhile
             stage.running.set_video_delay(k * 10_000_000);
-            stage.running.set_gain(SourceId(1), -3.0, k % 2 == 0);
+            let mix = InputMix {
+                muted: k % 2 == 0,
+                ..InputMix::default()
+            };
+            stage.running.set_mixes([(SourceId(1), mix)].into());
         }
         let stats = stage.running.stats();
         assert!(stats.packets >= 24, "{stats:?}");

@@ -87,16 +87,55 @@ impl SourceSpec {
 }
 
 /// Where live sound comes from (besides the sound of picture sources).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AudioSpec {
-    /// No live sound.
-    None,
-    /// The system's default microphone; silence when there is none.
-    #[default]
-    Default,
-    /// The input with this name, as `kaibo devices` lists it.
-    Device(String),
+    /// A microphone or line input. What the machine plays is none, whatever the system calls its default.
+    Microphone {
+        /// Its id or name; the system's default when absent, followed when that changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
+    },
+    /// What the machine plays.
+    Desktop {
+        /// Id or name of the output; the system's default when absent, followed when that changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
+    },
+    /// The sound of a media file.
+    File(media_file::MediaFileSettings),
+}
+
+impl AudioSpec {
+    /// The system's default microphone.
+    pub const MICROPHONE: Self = Self::Microphone { device: None };
+    /// What the system's default output plays.
+    pub const DESKTOP: Self = Self::Desktop { device: None };
+
+    /// An input by its name or id alone, as older settings and `--audio` give it: sound servers name what records an
+    /// output "Monitor of" it.
+    pub fn named(name: &str) -> Self {
+        let device = Some(name.to_owned());
+        if name.starts_with("Monitor of ") || name.ends_with(".monitor") {
+            Self::Desktop { device }
+        } else {
+            Self::Microphone { device }
+        }
+    }
+
+    /// What a person calls it.
+    pub fn called(&self) -> String {
+        match self {
+            Self::Microphone { device: None } => "default microphone".to_owned(),
+            Self::Microphone { device: Some(name) } => format!("microphone {name}"),
+            Self::Desktop { device: None } => "desktop sound".to_owned(),
+            Self::Desktop { device: Some(name) } => format!("desktop sound of {name}"),
+            Self::File(file) => {
+                let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+                name.to_string_lossy().into_owned()
+            }
+        }
+    }
 }
 
 /// What every source gets when it is opened.
@@ -176,8 +215,18 @@ pub trait AudioSource {
     /// Whether it still delivers; called a few times a second. `Err` makes the supervisor close and reopen it.
     fn check(&mut self) -> Result<(), SourceError>;
 
-    /// What it delivers, in words for the panel.
+    /// What it delivers, in words for the panel. May change while it runs: the system's default is followed.
     fn describe(&self) -> String;
+
+    /// A file that does not loop has reached its end. Asked after [`check`](Self::check).
+    fn finished(&self) -> bool {
+        false
+    }
+
+    /// For desktop sound: the system's name of the output that is captured.
+    fn output(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a source does not deliver. Texts are for the user: what failed, and after the dash what to do.
@@ -216,6 +265,14 @@ pub enum SourceError {
     /// It was there and went away (unplugged, server gone).
     #[error("{what} went away: it is shown again as soon as it is back")]
     Lost {
+        /// The thing.
+        what: String,
+    },
+    /// It needs a sound server, and none answers.
+    #[error(
+        "{what} needs a sound server: start PulseAudio or PipeWire, it is used as soon as it is there"
+    )]
+    NoServer {
         /// The thing.
         what: String,
     },
@@ -263,6 +320,7 @@ impl SourceError {
             | Self::Busy { .. }
             | Self::Denied { .. }
             | Self::Lost { .. }
+            | Self::NoServer { .. }
             | Self::Failed { .. } => Recovery::Retry,
             Self::Stalled { .. } => Recovery::Rebuild,
             Self::Unsupported { .. }
@@ -288,24 +346,36 @@ pub fn open_video(
     }
 }
 
-/// Opens a sound source on the calling thread, which must be the one that keeps it; `None` for [`AudioSpec::None`].
+/// Opens a sound source on the calling thread, which must be the one that keeps it.
 pub fn open_audio(
     spec: &AudioSpec,
     cx: &SourceContext,
-) -> Result<Option<Box<dyn AudioSource>>, SourceError> {
+) -> Result<Box<dyn AudioSource>, SourceError> {
+    let (kind, device) = match spec {
+        AudioSpec::Microphone { device } => (SoundKind::Microphone, device),
+        AudioSpec::Desktop { device } => (SoundKind::Desktop, device),
+        AudioSpec::File(file) => return media_file::open_sound(file, cx),
+    };
     #[cfg(feature = "mic")]
-    return microphone::open(spec, cx);
+    return microphone::open(kind, device.as_deref(), cx);
     #[cfg(not(feature = "mic"))]
     {
-        let _ = cx;
-        match spec {
-            AudioSpec::None | AudioSpec::Default => Ok(None),
-            AudioSpec::Device(name) => Err(SourceError::NotBuilt {
-                what: name.clone(),
-                feature: "mic",
-            }),
-        }
+        let _ = (kind, device);
+        Err(SourceError::NotBuilt {
+            what: spec.called(),
+            feature: "mic",
+        })
     }
+}
+
+/// What a sound device records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundKind {
+    /// The room: a microphone or line input.
+    Microphone,
+    /// What the machine plays.
+    Desktop,
 }
 
 /// A source that could be chosen now.
@@ -323,12 +393,27 @@ pub struct VideoDevice {
 /// A sound input that could be chosen now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AudioDevice {
-    /// Name, also what [`AudioSpec::Device`] takes.
+    /// What a person calls it.
     pub name: String,
-    /// The system's choice.
+    /// The system's own name, which stays when another device of the same name is plugged in.
+    pub id: String,
+    /// What it records.
+    pub kind: SoundKind,
+    /// The system's choice among its kind.
     pub default: bool,
     /// Native format in words: "48000 Hz, 2 channels".
     pub format: String,
+}
+
+impl AudioDevice {
+    /// What opens it.
+    pub fn spec(&self) -> AudioSpec {
+        let device = Some(self.id.clone());
+        match self.kind {
+            SoundKind::Microphone => AudioSpec::Microphone { device },
+            SoundKind::Desktop => AudioSpec::Desktop { device },
+        }
+    }
 }
 
 /// Lists picture sources that are there now (files are chosen by path and not listed).

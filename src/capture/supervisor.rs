@@ -60,6 +60,9 @@ pub struct SourceStats {
     /// What can be set while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<Control>,
+    /// For desktop sound: the system's name of the output that is captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// A supervised source. Dropping it asks the source to stop and does not wait.
@@ -87,6 +90,7 @@ struct State {
     reopened: u64,
     corrupt: u64,
     controls: Vec<Control>,
+    output: Option<String>,
     /// Settings that the running source has not seen yet.
     adjust: Option<SourceSpec>,
     ended: bool,
@@ -116,19 +120,11 @@ impl SourceHandle {
         self.shared.state.lock().adjust = Some(spec); // for the running one
     }
 
-    /// Starts supervising a sound source. `None` for [`AudioSpec::None`].
-    pub fn start_audio(
-        spec: AudioSpec,
-        cx: SourceContext,
-        listener: SourceListener,
-    ) -> Option<Self> {
-        let name = match &spec {
-            AudioSpec::None => return None,
-            AudioSpec::Default => "default microphone".to_owned(),
-            AudioSpec::Device(name) => format!("microphone {name}"),
-        };
+    /// Starts supervising a sound source.
+    pub fn start_audio(spec: AudioSpec, cx: SourceContext, listener: SourceListener) -> Self {
         let open = move |cx: &SourceContext| open_audio(&spec, cx);
-        Some(Self::audio_with(name, cx, listener, Timing::NORMAL, open))
+        let name = "sound".to_owned(); // of a picture that stands in, which sound has not
+        Self::audio_with(name, cx, listener, Timing::SOUND, open)
     }
 
     fn video_with<O>(
@@ -240,6 +236,7 @@ impl SourceHandle {
             reopened: state.reopened,
             corrupt: state.corrupt,
             controls: state.controls.clone(),
+            output: state.output.clone(),
         }
     }
 
@@ -258,7 +255,7 @@ impl SourceHandle {
 }
 
 type OpenedVideo = Result<Box<dyn VideoSource>, SourceError>;
-type OpenedAudio = Result<Option<Box<dyn AudioSource>>, SourceError>;
+type OpenedAudio = Result<Box<dyn AudioSource>, SourceError>;
 
 /// How an attempt ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,6 +307,7 @@ impl Run {
                 let mut state = self.shared.state.lock();
                 state.up = false;
                 state.controls.clear();
+                state.output = None;
             }
             if !self.cleared {
                 self.clear_at
@@ -409,15 +407,25 @@ impl Run {
         open: &mut dyn FnMut(&SourceContext) -> OpenedAudio,
         stop: &StopFlag,
     ) -> Result<End, SourceError> {
-        let Some(mut source) = open(&self.cx)? else {
-            return Ok(End::Finished);
-        };
-        source.check()?;
-        self.delivers(source.describe(), None, Vec::new());
-        while !stop.sleep(self.timing.check) {
+        let mut source = open(&self.cx)?;
+        let mut told = None;
+        loop {
             source.check()?;
+            if source.finished() {
+                return Ok(End::Finished);
+            }
+            let description = source.describe();
+            if told.as_ref() != Some(&description) {
+                // the system's default changed: that is news as well
+                self.delivering_since = None;
+                self.shared.state.lock().output = source.output();
+                self.delivers(description.clone(), None, Vec::new());
+                told = Some(description);
+            }
+            if stop.sleep(self.timing.check) {
+                return Ok(End::Stopped);
+            }
         }
-        Ok(End::Stopped)
     }
 
     /// The source delivers for the first time in this attempt, or something else than before.

@@ -9,8 +9,8 @@ use super::{Exit, chain, fail, say};
 use crate::capture::camera::CameraInfo;
 use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
+use crate::capture::{AudioDevice, SoundKind, SourceSpec, VideoDevice, self, spec_of};
 use crate::capture::screen::area::{PortalKind, ScreenArea};
-use crate::capture::{self, AudioDevice, SourceSpec, VideoDevice, spec_of};
 use crate::encode;
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
@@ -187,12 +187,18 @@ fn list(args: &ListArgs) -> Exit {
     }
     for AudioDevice {
         name,
+        id,
+        kind,
         default,
         format,
     } in &devices.audio
     {
         let mark = if *default { " (default)" } else { "" };
-        say(&format!("  {name}{mark}  [{format}]  --audio {name:?}"));
+        let option = match kind {
+            SoundKind::Microphone => "--mic",
+            SoundKind::Desktop => "--desktop-sound",
+        };
+        say(&format!("  {name}{mark}  [{format}]  {option} {id:?}"));
     }
     Exit::Done
 }

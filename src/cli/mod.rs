@@ -7,6 +7,7 @@ mod push;
 mod push_args;
 mod serve;
 mod snapshot;
+mod sound_args;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -152,18 +152,6 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// The user named this source, rather than leaving the choice of a microphone to the system.
-    fn is_asked_for(&self, source: &str) -> bool {
-        let named = |audio: &str| !matches!(audio, "none" | "default");
-        let is_picture = self
-            .handle
-            .status()
-            .sources
-            .iter()
-            .any(|s| s.name == source);
-        is_picture || self.args.audio.as_deref().is_some_and(named)
-    }
-
     /// Whether an event ends the show.
     fn verdict(&mut self, event: &Event) -> Option<Exit> {
         match &event.kind {
@@ -182,15 +170,19 @@ impl<'a> Show<'a> {
                 self.spoiled = true;
                 None
             }
-            EventKind::SourceUp { source } => {
+            EventKind::SourceUp { source } | EventKind::SoundUp { source } => {
                 self.up.insert(source.clone());
                 None
             }
             EventKind::SourceLost { source } => {
                 // one that never delivered is a mistake worth ending for; one that did may come back, if it can
-                let never_up = !self.up.contains(source) && self.is_asked_for(source);
+                let never_up = !self.up.contains(source);
                 let over = never_up || event.severity == Severity::Fatal;
                 over.then(|| fail(&event.message, Exit::NotOpened))
+            }
+            EventKind::SoundLost { source } => {
+                let never_up = !self.up.contains(source) && self.args.sound.is_asked_for(source);
+                never_up.then(|| fail(&event.message, Exit::NotOpened))
             }
             _ => None,
         }

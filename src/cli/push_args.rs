@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::chain;
+use super::sound_args::SoundArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
-use crate::capture::{AudioSpec, SourceSpec, spec_or_file};
+use crate::capture::{SourceSpec, spec_or_file};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptPreset;
@@ -43,9 +44,6 @@ pub(super) struct PushArgs {
     /// Video bitrate, as 2500k or 4M [default: 2500k]
     #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
     video_bitrate: Option<u32>,
-    /// Audio bitrate, as 128k [default: 128k]
-    #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
-    audio_bitrate: Option<u32>,
     /// x264 preset, ultrafast to veryslow [default: veryfast]
     #[arg(long)]
     preset: Option<String>,
@@ -67,9 +65,8 @@ pub(super) struct PushArgs {
     /// Start a media file again at its end.
     #[arg(long = "loop")]
     looped: bool,
-    /// Live sound: "none", "default", or a name as `kaibo devices` lists it.
-    #[arg(long)]
-    pub(super) audio: Option<String>,
+    #[command(flatten)]
+    pub(super) sound: SoundArgs,
     /// Record what is sent into this FLV file, too.
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
@@ -127,7 +124,7 @@ enum TuneArg {
 }
 
 /// "2500k", "2.5M", "2500" (kbit/s) into kbit/s.
-fn parse_kbps(text: &str) -> Result<u32, String> {
+pub(super) fn parse_kbps(text: &str) -> Result<u32, String> {
     let err = || format!("{text:?} is not a bitrate: write 2500k or 2.5M");
     let text = text.trim();
     let (number, factor) = match text.char_indices().last() {
@@ -201,7 +198,6 @@ impl PushArgs {
                 TuneArg::Quality => crate::encode::Tune::Quality,
             }),
         );
-        set(&mut audio.encoder.bitrate_kbps, self.audio_bitrate);
         stream.adapt.enabled &= !self.no_adapt;
         stream.trust_any_certificate |= self.trust_any_certificate;
         set(&mut stream.adapt.floor_kbps, self.min_bitrate);
@@ -218,23 +214,16 @@ impl PushArgs {
             self.max_delay
                 .map(|d| u32::try_from(d.as_millis()).unwrap_or(u32::MAX)),
         );
-        if let Some(name) = &self.audio {
-            audio.input = match name.as_str() {
-                "none" => AudioSpec::None,
-                "default" => AudioSpec::Default,
-                name => AudioSpec::Device(name.to_owned()),
-            };
-        }
         if let Some(source) = &self.source {
             *scene = Scene {
                 layers: vec![Layer::new(self.source_spec(source))],
                 filters: scene.filters.clone(),
                 watermarks: scene.watermarks.clone(),
             };
-            if self.audio.is_none() && matches!(scene.layers[0].source, SourceSpec::File(_)) {
-                audio.input = AudioSpec::None; // like ffmpeg: a file brings its own sound
-            }
         }
+        let source = self.source.as_ref().and(scene.layers.first());
+        let own_sound = source.is_some_and(|l| matches!(l.source, SourceSpec::File(_)));
+        self.sound.apply(audio, own_sound);
         if let Some(path) = &self.record {
             check_recording(path)?;
         }

@@ -67,6 +67,17 @@ pub(super) fn extradata(context: &codec::Context) -> Bytes {
     }
 }
 
+/// How many samples of silence an opened sound encoder puts before the first of ours.
+#[expect(
+    unsafe_code,
+    reason = "ffmpeg-next has no accessor for initial_padding"
+)]
+pub(super) fn initial_padding(context: &codec::Context) -> usize {
+    // SAFETY: a plain integer field of a context that is borrowed here
+    let padding = unsafe { (*context.as_ptr()).initial_padding };
+    usize::try_from(padding).unwrap_or(0)
+}
+
 /// Sets the target rate and the decoder buffer that the encoder may assume, both in bits. May be called on a running
 /// encoder; whether it listens is the encoder's own matter.
 #[expect(

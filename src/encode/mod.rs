@@ -6,6 +6,7 @@ pub mod aac;
 pub mod bitstream;
 pub mod ffmpeg;
 pub mod fmp4;
+mod sound;
 pub mod stage;
 pub mod x264;
 
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::audio::{AudioBlock, AudioFormat};
+pub use self::sound::{AacEncoder, AudioChannels, AudioEncoderSettings, AudioRate};
+use crate::media::audio::AudioBlock;
 use crate::media::packet::{Bitrate, CodecParameters, EncodedPacket};
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
@@ -189,33 +191,6 @@ pub enum Tune {
     Quality,
 }
 
-/// Settings of the audio encoder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AudioEncoderSettings {
-    /// kbit/s, 32 to 320.
-    pub bitrate_kbps: u32,
-}
-
-impl Default for AudioEncoderSettings {
-    fn default() -> Self {
-        Self { bitrate_kbps: 128 }
-    }
-}
-
-impl AudioEncoderSettings {
-    /// Refuses the first field that is out of its range, with the range.
-    pub fn validate(&self) -> Result<(), EncodeError> {
-        if (32..=320).contains(&self.bitrate_kbps) {
-            return Ok(());
-        }
-        refuse(
-            "audio.encoder.bitrate_kbps",
-            format!("{} is not between 32 and 320 kbit/s", self.bitrate_kbps),
-        )
-    }
-}
-
 /// Whether a live change took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconfigured {
@@ -309,7 +284,7 @@ pub trait AudioEncoder: Send {
     fn parameters(&self) -> &Arc<CodecParameters>;
     /// Sample frames per block that [`encode`](Self::encode) takes (1024 for AAC).
     fn frame_size(&self) -> usize;
-    /// Encodes one block of exactly [`frame_size`](Self::frame_size) sample frames in the engine's format. Packet
+    /// Encodes one block of exactly [`frame_size`](Self::frame_size) sample frames in the format of the settings. Packet
     /// times are those of the sound in them: the codec's priming is accounted for.
     fn encode(
         &mut self,
@@ -363,11 +338,11 @@ pub fn list() -> Vec<EncoderInfo> {
             usable: try_video(c).map_err(|e| in_words(&e)),
         })
         .collect();
-    list.push(EncoderInfo {
-        name: "aac",
-        title: "AAC, FFmpeg (processor)".to_owned(),
-        usable: try_audio().map_err(|e| in_words(&e)),
-    });
+    list.extend(AacEncoder::ALL.map(|aac| EncoderInfo {
+        name: aac.name(),
+        title: aac.title().to_owned(),
+        usable: try_audio(aac).map_err(|e| in_words(&e)),
+    }));
     list
 }
 
@@ -411,12 +386,16 @@ fn try_video(candidate: &Candidate) -> Result<(), EncodeError> {
     expect_packets(&packets)
 }
 
-fn try_audio() -> Result<(), EncodeError> {
-    let mut encoder = aac::open(&AudioEncoderSettings::default(), 0)?;
+fn try_audio(aac: AacEncoder) -> Result<(), EncodeError> {
+    let settings = AudioEncoderSettings {
+        encoder: aac,
+        ..AudioEncoderSettings::default()
+    };
+    let mut encoder = aac::open(&settings, 0)?;
     let block = AudioBlock {
         pts: MediaTime::ZERO,
         samples: vec![0.0; encoder.frame_size() * 2].into(),
-        format: AudioFormat::ENGINE,
+        format: settings.format(),
     };
     let mut packets = Vec::new();
     encoder.encode(&block, &mut packets)?;

@@ -28,13 +28,10 @@ pub enum Command {
     StopRecording,
     /// Change the video bitrate now.
     SetVideoBitrate(Bitrate),
-    /// Gain (dB) and mute of the live sound input.
-    SetMicrophone {
-        /// Decibels, −60 to 20.
-        gain_db: f32,
-        /// Silent.
-        muted: bool,
-    },
+    /// The talk key is held or let go: sounds with push-to-talk are heard while it is held.
+    SetTalking(bool),
+    /// Measure loudness anew from now on.
+    ResetLoudness,
     /// Set a control of a camera now, in all layers that show it; the settings follow.
     SetCameraControl {
         /// The camera's stable id; the first camera when absent, as in its settings.

@@ -51,6 +51,21 @@ pub enum EventKind {
         /// Its name.
         source: String,
     },
+    /// A live sound delivers.
+    SoundUp {
+        /// Its name.
+        source: String,
+    },
+    /// A live sound stopped delivering: there is silence in its place.
+    SoundLost {
+        /// Its name.
+        source: String,
+    },
+    /// A sound file that does not loop reached its end.
+    SoundEnded {
+        /// Its name.
+        source: String,
+    },
     /// There is no microphone: the sound is silence.
     NoMicrophone,
     /// The stream is live.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::notice::{Notice, NoticeSender};
-use super::status::SourceStatus;
+use super::status::{SoundStatus, SourceStatus};
 use crate::capture::supervisor::{SourceHandle, SourceListener};
 use crate::capture::{AudioSpec, SourceContext, SourceSpec};
 use crate::media::SourceId;
@@ -15,10 +15,17 @@ use crate::media::ring::AudioTap;
 use crate::media::time::MediaClock;
 use crate::render::SceneState;
 use crate::render::scene::{Layer, Scene};
-use crate::settings::VideoSettings;
+use crate::settings::{SoundSettings, VideoSettings};
 
 struct Open {
     spec: SourceSpec,
+    id: SourceId,
+    handle: SourceHandle,
+}
+
+struct OpenSound {
+    spec: AudioSpec,
+    name: String,
     id: SourceId,
     handle: SourceHandle,
 }
@@ -52,7 +59,8 @@ pub(super) struct SourceSet {
     notices: NoticeSender,
     next_id: u32,
     open: Vec<Open>,
-    microphone: Option<(String, SourceId, SourceHandle)>,
+    /// In the order of the settings.
+    sounds: Vec<OpenSound>,
 }
 
 impl SourceSet {
@@ -64,7 +72,7 @@ impl SourceSet {
             notices,
             next_id: 1,
             open: Vec::new(),
-            microphone: None,
+            sounds: Vec::new(),
         }
     }
 
@@ -131,72 +139,95 @@ impl SourceSet {
         }
     }
 
-    /// Opens the live sound input in place of the one before. Returns its id for gain and mute.
-    pub(super) fn set_microphone(
+    /// Opens the live sounds that are not open yet, closes those that are no longer wanted (all, when `reopen`).
+    pub(super) fn set_sounds(
         &mut self,
-        spec: &AudioSpec,
+        wanted: &[SoundSettings],
         video: &VideoSettings,
-    ) -> Option<SourceId> {
-        self.microphone = None;
-        let name = match spec {
-            AudioSpec::None => return None,
-            AudioSpec::Default => "default microphone".to_owned(),
-            AudioSpec::Device(name) => name.clone(),
-        };
-        let cx = self.context(video);
-        let id = cx.id;
-        let handle = SourceHandle::start_audio(spec.clone(), cx, self.listener(id))?;
-        self.microphone = Some((name, id, handle));
-        Some(id)
-    }
-
-    /// What a person calls the source; `None` when it was closed meanwhile (its last notices mean nothing).
-    pub(super) fn name(&self, id: SourceId) -> Option<String> {
-        let video = self.open.iter().find(|s| s.id == id).map(|s| s.spec.name());
-        video.or_else(|| {
-            self.microphone
-                .as_ref()
-                .filter(|m| m.1 == id)
-                .map(|m| m.0.clone())
-        })
-    }
-
-    pub(super) fn status(&self) -> (Vec<SourceStatus>, Option<SourceStatus>) {
-        let one = |name: String, handle: &SourceHandle| SourceStatus {
-            name,
-            stats: handle.stats(),
-        };
-        let video = self
-            .open
+        reopen: bool,
+    ) {
+        let mut before = std::mem::take(&mut self.sounds);
+        if reopen {
+            before.clear();
+        }
+        let kept: Vec<_> = wanted
             .iter()
-            .map(|s| one(s.spec.name(), &s.handle))
+            .map(|sound| {
+                let same = before.iter().position(|s| s.spec == sound.source);
+                same.map(|i| before.remove(i))
+            })
             .collect();
-        (
-            video,
-            self.microphone
-                .as_ref()
-                .map(|(name, _, handle)| one(name.clone(), handle)),
-        )
+        drop(before); // devices are let go before others are opened
+        for (sound, kept) in wanted.iter().zip(kept) {
+            let name = sound.called();
+            let open = match kept {
+                Some(open) => OpenSound { name, ..open },
+                None => {
+                    let cx = self.context(video);
+                    let (id, spec) = (cx.id, sound.source.clone());
+                    let handle = SourceHandle::start_audio(spec.clone(), cx, self.listener(id));
+                    OpenSound {
+                        spec,
+                        name,
+                        id,
+                        handle,
+                    }
+                }
+            };
+            self.sounds.push(open);
+        }
+    }
+
+    /// The picture sources that are open: they may have sound.
+    pub(super) fn picture_ids(&self) -> impl Iterator<Item = SourceId> {
+        self.open.iter().map(|s| s.id)
+    }
+
+    /// The live sounds, in the order of the settings.
+    pub(super) fn sound_ids(&self) -> impl Iterator<Item = SourceId> {
+        self.sounds.iter().map(|s| s.id)
+    }
+
+    /// What a person calls the picture source; `None` when it was closed meanwhile (its last notices mean nothing).
+    pub(super) fn picture(&self, id: SourceId) -> Option<String> {
+        let open = self.open.iter().find(|s| s.id == id);
+        open.map(|s| s.spec.name())
+    }
+
+    /// The live sound: what a person calls it, and what it is; `None` when it was closed meanwhile.
+    pub(super) fn sound(&self, id: SourceId) -> Option<(String, &AudioSpec)> {
+        let open = self.sounds.iter().find(|s| s.id == id);
+        open.map(|s| (s.name.clone(), &s.spec))
+    }
+
+    pub(super) fn status(&self) -> (Vec<SourceStatus>, Vec<SoundStatus>) {
+        let video = self.open.iter().map(|s| SourceStatus {
+            name: s.spec.name(),
+            stats: s.handle.stats(),
+        });
+        let sounds = self.sounds.iter().map(|s| SoundStatus {
+            id: s.id,
+            name: s.name.clone(),
+            stats: s.handle.stats(),
+        });
+        (video.collect(), sounds.collect())
     }
 
     pub(super) fn request_stop(&self) {
-        let microphone = self.microphone.iter().map(|(_, _, handle)| handle);
+        let sounds = self.sounds.iter().map(|s| &s.handle);
         self.open
             .iter()
             .map(|s| &s.handle)
-            .chain(microphone)
+            .chain(sounds)
             .for_each(SourceHandle::request_stop);
     }
 
     /// Waits until all have ended; names those that did not.
     pub(super) fn join_until(&self, deadline: Instant) -> Vec<String> {
         let video = self.open.iter().map(|s| (s.spec.name(), &s.handle));
-        let microphone = self
-            .microphone
-            .iter()
-            .map(|(name, _, handle)| (name.clone(), handle));
+        let sounds = self.sounds.iter().map(|s| (s.name.clone(), &s.handle));
         video
-            .chain(microphone)
+            .chain(sounds)
             .filter(|(_, h)| !h.join_until(deadline))
             .map(|(name, _)| name)
             .collect()

@@ -6,6 +6,7 @@ use crate::audio::AudioStats;
 use crate::capture::supervisor::SourceStats;
 use crate::capture::{AudioDevice, VideoDevice};
 use crate::encode::stage::EncoderStats;
+use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
 use crate::render::RenderStats;
@@ -60,6 +61,18 @@ pub struct SourceStatus {
     pub stats: SourceStats,
 }
 
+/// One live sound with its figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SoundStatus {
+    /// Its id in [`AudioStats::inputs`](crate::audio::AudioStats::inputs).
+    pub id: SourceId,
+    /// What a person calls it.
+    pub name: String,
+    /// Figures.
+    #[serde(flatten)]
+    pub stats: SourceStats,
+}
+
 /// Everything about the show at one moment.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
@@ -70,8 +83,8 @@ pub struct Status {
     pub engine: EngineState,
     /// Picture sources.
     pub sources: Vec<SourceStatus>,
-    /// The live sound input, when there is one.
-    pub microphone: Option<SourceStatus>,
+    /// Live sounds, in the order of the settings.
+    pub sounds: Vec<SoundStatus>,
     /// Render stage.
     pub render: RenderStats,
     /// Audio stage.

@@ -8,12 +8,12 @@ use crate::media::packet::{EncodedPacket, Track};
 use crate::media::time::{MediaTime, duration_nanos};
 
 /// How much media time of one track is held back for the other. An encoder that looks ahead delivers its pictures half a
-/// second to a second behind the sound, and the two must still meet; 2 s leaves room for that on a slow machine, and
-/// bounds what a silent track costs in delay. Both encoders go by the clock, so the bound is met only in trouble.
-pub const HOLD: Duration = Duration::from_secs(2);
+/// second to a second behind the sound, and a sound that is to be heard 2 s earlier makes all sound wait that long; the
+/// two must still meet. 3 s leaves room for that on a slow machine, and bounds what a silent track costs in delay. Both encoders go by the clock, so the bound is met only in trouble.
+pub const HOLD: Duration = Duration::from_secs(3);
 
-/// Most packets held of one track, whatever their times say.
-const MAX_HELD: usize = 512;
+/// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate.
+const MAX_HELD: usize = 768;
 
 /// Orders packets of two tracks by decode time.
 ///

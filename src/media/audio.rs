@@ -38,6 +38,36 @@ impl AudioFormat {
     }
 }
 
+/// Which channels of a sound are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelPick {
+    /// Left on the left, right on the right.
+    #[default]
+    Stereo,
+    /// Both on both sides.
+    Mono,
+    /// The left one on both sides: a microphone in the first socket of an interface.
+    Left,
+    /// The right one on both sides.
+    Right,
+}
+
+impl ChannelPick {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Stereo, Self::Mono, Self::Left, Self::Right];
+
+    /// Shares of left and right (columns) in what is heard on the left and on the right (rows).
+    pub const fn shares(self) -> [[f32; 2]; 2] {
+        match self {
+            Self::Stereo => [[1.0, 0.0], [0.0, 1.0]],
+            Self::Mono => [[0.5; 2]; 2],
+            Self::Left => [[1.0, 0.0]; 2],
+            Self::Right => [[0.0, 1.0]; 2],
+        }
+    }
+}
+
 /// A run of interleaved samples; cheap to clone.
 #[derive(Clone)]
 pub struct AudioBlock {

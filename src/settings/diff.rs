@@ -1,6 +1,8 @@
 //! What a change of settings takes: nothing but a swap, a word to a running part, or a restart of one.
 
-use super::{AudioSettings, ServerSettings, Settings, StreamSettings, VideoSettings};
+use super::{
+    AudioSettings, ServerSettings, Settings, SoundSettings, StreamSettings, VideoSettings,
+};
 use crate::encode::VideoEncoderSettings;
 
 /// What has to happen to get from one [`Settings`] to another.
@@ -10,15 +12,19 @@ pub struct ChangeSet {
     pub scene: bool,
     /// Video bitrate: told to the running encoder.
     pub bitrate: bool,
-    /// Gain, mute: told to the mixer.
-    pub gain: bool,
-    /// The live sound input: closed and opened.
-    pub audio_input: bool,
+    /// Gain, mute, channels, offset of a sound: told to the mixer.
+    pub mix: bool,
+    /// Limiter, loudness, ducking: told to the mixer.
+    pub master: bool,
+    /// Which live sounds there are: opened and closed.
+    pub sounds: bool,
+    /// What is listened to, and where.
+    pub monitor: bool,
     /// Size or rate: render stage, sources and encoder are restarted.
     pub format: bool,
     /// Preset, profile and the like: the encoder is restarted (a keyframe and a new sequence header).
     pub encoder: bool,
-    /// Sound bitrate: the sound encoder is restarted.
+    /// Sound encoder or its bitrate, rate or channels: it is restarted.
     pub audio_encoder: bool,
     /// Address: the next time the stream starts.
     pub stream: bool,
@@ -51,11 +57,16 @@ impl ChangeSet {
             b_frames,
         } = encoder;
         let AudioSettings {
-            input,
-            gain_db,
-            muted,
+            sounds,
+            picture,
+            monitor,
+            master,
             encoder: aac,
         } = audio;
+        let is_there = |sounds: &[SoundSettings]| -> Vec<_> {
+            let there = sounds.iter().map(|s| (s.called(), s.source.clone()));
+            there.collect()
+        };
         let StreamSettings {
             url,
             max_delay_ms,
@@ -67,8 +78,10 @@ impl ChangeSet {
         Self {
             scene: *scene != old.scene,
             bitrate: *bitrate_kbps != e.bitrate_kbps,
-            gain: (*gain_db, *muted) != (old.audio.gain_db, old.audio.muted),
-            audio_input: *input != old.audio.input,
+            mix: (sounds, picture) != (&old.audio.sounds, &old.audio.picture),
+            master: *master != old.audio.master,
+            sounds: is_there(sounds) != is_there(&old.audio.sounds),
+            monitor: *monitor != old.audio.monitor,
             format: (*size, *fps) != (old.video.size, old.video.fps),
             encoder: (name, preset, profile, tune, keyframe_interval, b_frames)
                 != (

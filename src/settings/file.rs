@@ -185,7 +185,7 @@ mod tests {
             ),
             (
                 "[audio]\ngain_db = 99.0",
-                vec!["audio.gain_db", "-60", "20"],
+                vec!["audio.sound[0].mix.gain_db", "-60", "20"],
             ),
             (
                 "[stream]\nurl = \"http://x/y\"",

@@ -3,13 +3,17 @@
 //!
 //! The stream key is not in it: [`crate::engine::command::Command::SetKey`] carries it, and it stays in memory.
 
+pub mod audio;
 pub mod diff;
 pub mod file;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{AudioSpec, SourceSpec};
-use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
+pub use self::audio::{AudioSettings, MixSettings, MonitorOf, MonitorSettings, SoundSettings};
+use crate::audio::chain::ChainSettings;
+use crate::audio::params::Stage;
+use crate::capture::SourceSpec;
+use crate::encode::{EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
@@ -47,6 +51,26 @@ pub struct WindowSettings {
     /// Width and height in points when it was closed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
+    /// Held for push-to-talk while the window has the keyboard.
+    pub talk_key: TalkKey,
+}
+
+/// A key to be held for push-to-talk: one that types nothing and turns nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the key's name")]
+pub enum TalkKey {
+    F1,
+    F2,
+    F4,
+    F5,
+    F6,
+    F7,
+    #[default]
+    F8,
+    F9,
+    F12,
+    Insert,
 }
 
 /// The language a person chose.
@@ -70,20 +94,6 @@ pub struct VideoSettings {
     pub size: Resolution,
     /// Frames per second.
     pub fps: FrameRate,
-}
-
-/// Sound.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AudioSettings {
-    /// Live input: "none", "default" or { device = "name" }.
-    pub input: AudioSpec,
-    /// Gain of the live input in dB, −60 to 20.
-    pub gain_db: f32,
-    /// Live input silent.
-    pub muted: bool,
-    /// Sound encoder.
-    pub encoder: AudioEncoderSettings,
 }
 
 /// Where it is pushed.
@@ -155,15 +165,10 @@ impl Settings {
                 format!("{size} is larger than 7680x4320"),
             ));
         }
-        for problem in [encoder.validate().err(), audio.encoder.validate().err()]
-            .into_iter()
-            .flatten()
-        {
-            if let EncodeError::Setting { field, reason } = problem {
-                out.push(FieldError::new(field, reason));
-            }
+        if let Err(EncodeError::Setting { field, reason }) = encoder.validate() {
+            out.push(FieldError::new(field, reason));
         }
-        check_range(&mut out, "audio.gain_db", audio.gain_db, -60.0, 20.0);
+        audio.problems(&mut out);
         check_range(
             &mut out,
             "stream.max_delay_ms",
@@ -288,6 +293,23 @@ fn check_filters(out: &mut Vec<FieldError>, field: &str, filters: &[FilterSpec])
     }
 }
 
+fn check_chain(out: &mut Vec<FieldError>, at: &str, chain: &ChainSettings) {
+    check_range(out, &format!("{at}.pan"), chain.pan, -1.0, 1.0);
+    let mut chain = *chain; // the table could change it
+    check_stages(out, at, chain.stages());
+}
+
+/// Every number of every sound processor lies in the range that its slider has.
+fn check_stages(out: &mut Vec<FieldError>, at: &str, stages: Vec<Stage<'_>>) {
+    for stage in stages {
+        for param in stage.params {
+            let name = format!("{at}.{}.{}", stage.name, param.field);
+            let (low, high) = (*param.range.start(), *param.range.end());
+            check_range(out, &name, *param.value, low, high);
+        }
+    }
+}
+
 fn check_range<T: Copy + PartialOrd + std::fmt::Display>(
     out: &mut Vec<FieldError>,
     field: &str,
@@ -325,17 +347,6 @@ impl Default for VideoSettings {
         Self {
             size: Resolution::HD,
             fps: FrameRate::FPS_30,
-        }
-    }
-}
-
-impl Default for AudioSettings {
-    fn default() -> Self {
-        Self {
-            input: AudioSpec::Default,
-            gain_db: 0.0,
-            muted: false,
-            encoder: AudioEncoderSettings::default(),
         }
     }
 }

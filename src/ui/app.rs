@@ -84,7 +84,6 @@ impl App {
             let settings_changed = matches!(
                 command,
                 Command::ApplySettings(_)
-                    | Command::SetMicrophone { .. }
                     | Command::SetVideoBitrate(_)
                     | Command::SetCameraControl { .. }
             );

@@ -1,19 +1,22 @@
 //! What the window knows besides the engine's status: fields being edited, messages, graphs. Panels edit it and push
 //! [`Command`]s; nothing in it reaches the engine otherwise.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::history::History;
 use super::messages::{Message, MessageLog, Subject};
+use super::panel::SoundDraft;
 use super::preview::Picture;
 use super::text::{Language, Text};
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
-use crate::capture::{AudioSpec, SourceSpec, file_spec};
+use crate::capture::{SourceSpec, file_spec};
 use crate::engine::command::Command;
 use crate::engine::event::Severity;
 use crate::engine::status::Status;
+use crate::media::SourceId;
 use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
@@ -50,6 +53,12 @@ pub struct Draft {
     pub file_missing: bool,
     /// The watermark being edited.
     pub watermark: WatermarkDraft,
+    /// The sound being edited.
+    pub sound: SoundDraft,
+    /// The talk key or its button is held.
+    pub talking: bool,
+    /// Up to which count clip marks were cleared.
+    pub clips_seen: BTreeMap<SourceId, u64>,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
     /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
@@ -91,6 +100,9 @@ impl Draft {
             file_path: String::new(),
             file_missing: false,
             watermark: WatermarkDraft::default(),
+            sound: SoundDraft::default(),
+            talking: false,
+            clips_seen: BTreeMap::new(),
             filters_of_scene: false,
             compare: false,
             messages: MessageLog::default(),
@@ -205,20 +217,6 @@ impl Draft {
             return;
         }
         self.choose_source(file_spec(path.to_owned()), commands);
-    }
-
-    /// Takes another microphone, or none.
-    pub fn choose_microphone(&mut self, input: AudioSpec, commands: &mut Vec<Command>) {
-        self.settings.audio.input = input;
-        self.apply(commands);
-    }
-
-    /// Sends gain and mute of the microphone as they are in the settings.
-    pub fn apply_microphone(&self, commands: &mut Vec<Command>) {
-        commands.push(Command::SetMicrophone {
-            gain_db: self.settings.audio.gain_db,
-            muted: self.settings.audio.muted,
-        });
     }
 
     /// Takes another size, rate and the bitrate that suits them.

@@ -17,6 +17,7 @@ pub mod preflight;
 mod preflight_linux;
 pub mod preview;
 pub mod repaint;
+pub mod sound_text;
 mod surface;
 pub mod text;
 pub mod theme;

@@ -5,7 +5,7 @@ use egui_kittest::Harness;
 use kaibo::audio::{AudioStats, Levels};
 use kaibo::capture::screen::ScreenSettings;
 use kaibo::capture::supervisor::SourceStats;
-use kaibo::capture::{AudioDevice, SourceSpec, VideoDevice};
+use kaibo::capture::{AudioDevice, SoundKind, SourceSpec, VideoDevice};
 use kaibo::encode::stage::EncoderStats;
 use kaibo::engine::command::Command;
 use kaibo::engine::event::{Event, EventKind, Severity};
@@ -89,8 +89,10 @@ pub(crate) fn idle() -> Status {
         }),
         camera: None,
     };
-    let microphone = |name: &str, default| AudioDevice {
+    let device = |name: &str, id: &str, kind, default| AudioDevice {
         name: name.to_owned(),
+        id: id.to_owned(),
+        kind,
         default,
         format: "48000 Hz, 2 channels".to_owned(),
     };
@@ -128,8 +130,24 @@ pub(crate) fn idle() -> Status {
             screen(":1", "2560x1440"),
         ],
         audio_devices: vec![
-            microphone("Built-in Audio Analog Stereo", true),
-            microphone("Yeti Stereo Microphone", false),
+            device(
+                "Built-in Audio Analog Stereo",
+                "alsa_input.pci",
+                SoundKind::Microphone,
+                true,
+            ),
+            device(
+                "Yeti Stereo Microphone",
+                "alsa_input.usb-yeti",
+                SoundKind::Microphone,
+                false,
+            ),
+            device(
+                "Monitor of Speakers",
+                "alsa_output.pci.monitor",
+                SoundKind::Desktop,
+                true,
+            ),
         ],
         gpu: "llvmpipe (software)".to_owned(),
         ..Status::default()

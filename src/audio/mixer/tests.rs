@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::audio::chain::ChainSettings;
 use crate::media::ring::{AudioSink, audio_ring};
 
 const ORIGIN: MediaTime = MediaTime::from_millis(5_000);
@@ -77,6 +78,18 @@ fn run(mixer: &mut Mixer, devices: &mut [&mut Device], blocks: usize) -> Vec<Fra
     out
 }
 
+fn gain(gain_db: f32, muted: bool) -> InputMix {
+    InputMix {
+        gain_db,
+        muted,
+        ..InputMix::default()
+    }
+}
+
+fn only(source: u32, mix: InputMix) -> BTreeMap<SourceId, InputMix> {
+    [(SourceId(source), mix)].into()
+}
+
 fn stats(mixer: &Mixer) -> AudioStats {
     let mut stats = AudioStats::default();
     mixer.report(mixer.due(), &mut stats);
@@ -140,12 +153,12 @@ fn a_block_somebody_still_holds_is_not_written_over() {
 fn a_beep_is_heard_at_its_time() {
     let mut mixer = Mixer::new(ORIGIN);
     // begins 12,345 frames and a third after the origin, that is at position 12,345
-    let mut device = Device::stereo(&mut mixer, 1, |i| if i % 4800 == 0 { 0.9 } else { 0.0 });
+    let mut device = Device::stereo(&mut mixer, 1, |i| if i % 4800 == 0 { 0.8 } else { 0.0 });
     device.start = ORIGIN + Duration::from_nanos(12_345 * 62_500 / 3 + 7_000);
     let out = run(&mut mixer, &mut [&mut device], 100);
     let expected: Vec<usize> = (12_345..100 * 1024).step_by(4800).collect();
     assert_eq!(nonzero(&out), expected);
-    assert!(expected.iter().all(|i| out[*i] == [0.9, 0.9]));
+    assert!(expected.iter().all(|i| out[*i] == [0.8, 0.8]));
     let stats = stats(&mixer);
     assert_eq!((stats.gap_ms, stats.late, stats.overruns), (0, 0, 0));
     assert_eq!(stats.active_inputs, 1);
@@ -269,16 +282,16 @@ fn two_inputs_add_up() {
 #[test]
 fn mute_and_gain_do_not_click() {
     let mut mixer = Mixer::new(ORIGIN);
-    mixer.set_gain(SourceId(1), -6.0206, false);
+    mixer.set_mixes(only(1, gain(-6.0206, false)));
     let mut device = Device::stereo(&mut mixer, 1, |_| 0.8);
     let before = run(&mut mixer, &mut [&mut device], 10);
     assert!(before.iter().all(|f| (f[0] - 0.4).abs() < 1e-4));
-    mixer.set_gain(SourceId(1), 0.0, true);
+    mixer.set_mixes(only(1, gain(0.0, true)));
     let mut out = run(&mut mixer, &mut [&mut device], 5);
-    assert_eq!(out[480], [0.0; 2]);
-    mixer.set_gain(SourceId(1), 0.0, false);
+    assert_eq!(out[480 + LOOKAHEAD], [0.0; 2]);
+    mixer.set_mixes(only(1, gain(0.0, false)));
     out.extend(run(&mut mixer, &mut [&mut device], 5));
-    assert_eq!(out[5 * 1024 + 480], [0.8; 2]);
+    assert_eq!(out[5 * 1024 + 480 + LOOKAHEAD], [0.8; 2]);
     assert!(largest_step(&out) < 1.01 * 0.8 / 480.0);
 }
 
@@ -288,9 +301,10 @@ fn the_sum_is_limited_and_shown_as_it_is() {
     let mut a = Device::stereo(&mut mixer, 1, |i| 1.8 * sine(i, 96.0));
     let mut b = Device::stereo(&mut mixer, 2, |i| 1.8 * sine(i, 96.0));
     let out = run(&mut mixer, &mut [&mut a, &mut b], 40);
-    assert!(out.iter().flatten().all(|s| s.abs() <= 1.0));
+    assert!(out.iter().flatten().all(|s| s.abs() <= 0.8913));
     let stats = stats(&mixer);
     assert_eq!(stats.limited, 40);
+    assert!(stats.limiter_db < -5.0 && stats.clipped > 1000, "{stats:?}");
     assert!(
         (stats.levels.peak_dbfs[0] - 5.105).abs() < 0.01,
         "{stats:?}"
@@ -414,9 +428,9 @@ fn blocks_are_made_as_soon_as_the_inputs_allow() {
     let mut mixer = Mixer::new(ORIGIN);
     let mut device = Device::stereo(&mut mixer, 1, |i| sine(i, 480.0));
     run(&mut mixer, &mut [&mut device], 600);
-    // pieces of 20 ms that come 5 ms late, and 10 ms of safety
+    // pieces of 20 ms that come 5 ms late, 5 ms for the limiter to look ahead, and 10 ms of safety
     let ms = stats(&mixer).alignment_ms;
-    assert!((33..=36).contains(&ms), "{ms}");
+    assert!((38..=41).contains(&ms), "{ms}");
     // 20 ms later from now on: some is lost at first, then it fits again
     device.latency = Duration::from_millis(25);
     run(&mut mixer, &mut [&mut device], 20);
@@ -425,7 +439,7 @@ fn blocks_are_made_as_soon_as_the_inputs_allow() {
     let after = stats(&mixer);
     assert!(before.late > 0);
     assert_eq!((after.late, after.gap_ms), (before.late, before.gap_ms));
-    assert!((50..=58).contains(&after.alignment_ms), "{after:?}");
+    assert!((55..=63).contains(&after.alignment_ms), "{after:?}");
     assert!(largest_step(&out) < 0.0067);
 }
 
@@ -490,4 +504,197 @@ fn a_clock_that_is_off_is_followed() {
         let found = stats.inputs[0].drift_ppm.unwrap();
         assert!((f64::from(found) - f64::from(ppm)).abs() < 20.0, "{found}");
     }
+}
+
+/// Where a click that the device sends each half second is heard, in frames after its capture.
+fn heard_after(out: &[Frame], base: usize) -> Vec<i64> {
+    let beeps = (0..out.len()).filter(|i| out[*i][0] > 0.6);
+    let late = beeps.map(|i| i64::try_from((base + i) % 24_000).unwrap());
+    late.map(|f| if f > 12_000 { f - 24_000 } else { f })
+        .collect()
+}
+
+#[test]
+fn a_sound_is_heard_earlier_or_later_and_nothing_of_another_is_lost() {
+    let click = |i: u64| if i % 24_000 == 0 { 0.7 } else { 0.0 };
+    for offset_ms in [-2000_i32, -250, 120, 2000] {
+        let mut mixer = Mixer::new(ORIGIN);
+        let mut moved = Device::stereo(&mut mixer, 1, click);
+        let mut other = Device::stereo(&mut mixer, 2, |i| 0.1 * sine(i, 96.0));
+        run(&mut mixer, &mut [&mut moved, &mut other], 100);
+        let mix = InputMix {
+            offset_ms,
+            ..InputMix::default()
+        };
+        let due = mixer.due();
+        mixer.set_mixes(only(1, mix));
+        let waits = mixer.due().nanos_since(due) / 1_000_000;
+        assert_eq!(
+            waits,
+            i64::from((-offset_ms).max(0)),
+            "only for what is earlier"
+        );
+        // rings hold half a second: while blocks wait they are emptied in between
+        let mut now = due;
+        while now < mixer.due() {
+            moved.deliver(now);
+            other.deliver(now);
+            mixer.collect(now);
+            now += Duration::from_millis(100);
+        }
+        let out = run(&mut mixer, &mut [&mut moved, &mut other], 300);
+        let base = 100 * 1024;
+        let from = 130 * 1024;
+        let heard = heard_after(&out[from..], base + from);
+        let wanted = i64::from(offset_ms) * 48 % 24_000;
+        assert!(heard.len() >= 3, "{offset_ms}: {heard:?}");
+        let right = |f: &i64| (*f - wanted) % 24_000 == 0;
+        assert!(heard.iter().all(right), "{offset_ms}: {heard:?}");
+        // the other one went on without a break
+        let quiet = |i: usize| out[i][0] <= 0.5;
+        let wrong = (0..out.len()).filter(|i| {
+            quiet(*i) && (out[*i][1] - 0.1 * sine((base + i) as u64, 96.0)).abs() > 1e-5
+        });
+        assert_eq!(wrong.count(), 0, "{offset_ms}");
+        let stats = stats(&mixer);
+        assert_eq!(
+            (stats.late, stats.overruns),
+            (0, 0),
+            "{offset_ms}: {stats:?}"
+        );
+        assert!(stats.queued_ms < 200, "{offset_ms}: {stats:?}");
+    }
+}
+
+#[test]
+fn channels_are_picked() {
+    let mut mixer = Mixer::new(ORIGIN);
+    let ring = Duration::from_millis(500);
+    let (mut sink, tap) = audio_ring(SourceId(1), AudioFormat::ENGINE, ring);
+    mixer.add(tap).unwrap();
+    let mix = InputMix {
+        channels: crate::media::audio::ChannelPick::Right,
+        ..InputMix::default()
+    };
+    mixer.set_mixes(only(1, mix));
+    let samples: Vec<f32> = (0..9600).flat_map(|_| [0.5, -0.25]).collect();
+    sink.push(ORIGIN, &samples);
+    let out = run(&mut mixer, &mut [], 8);
+    assert!(out[1000..8000].iter().all(|f| *f == [-0.25; 2]));
+}
+
+fn with_chain(change: impl Fn(&mut ChainSettings)) -> InputMix {
+    let mut mix = InputMix::default();
+    change(&mut mix.chain);
+    mix
+}
+
+/// Clicks and tones do not survive it; speech does, and lies where it is most like itself.
+#[test]
+fn noise_suppression_does_not_move_the_sound() {
+    let voice = crate::audio::chain::tests::speech();
+    let length = voice.len();
+    let at = move |i: u64| voice[usize::try_from(i).unwrap() % length];
+    let mut mixer = Mixer::new(ORIGIN);
+    mixer.set_mixes(only(1, with_chain(|c| c.noise.on = true)));
+    let mut device = Device::stereo(&mut mixer, 1, at.clone());
+    let out = run(&mut mixer, &mut [&mut device], 150);
+    let like = |shift: i64| -> f64 {
+        (20_000..150_000_i64)
+            .map(|i| {
+                let there = out[usize::try_from(i + shift).unwrap()][0];
+                f64::from(at(u64::try_from(i).unwrap())) * f64::from(there)
+            })
+            .sum()
+    };
+    for shift in [-960, -480, -240, -5, -1, 1, 5, 240, 480, 960] {
+        assert!(like(0) > like(shift), "{shift}");
+    }
+    let before = stats(&mixer);
+    assert_eq!((before.late, before.gap_ms), (0, 0));
+    // and it is waited for, once what the device had to spare at first is taken off
+    run(&mut mixer, &mut [&mut device], 600);
+    let ms = stats(&mixer).alignment_ms;
+    assert!((50..=61).contains(&ms), "{ms}");
+    assert_eq!(stats(&mixer).late, 0);
+}
+
+#[test]
+fn noise_suppression_is_switched_and_moved_without_a_click_or_a_gap() {
+    let mut mixer = Mixer::new(ORIGIN);
+    // nothing that it takes for noise: a low vowel of a few harmonics
+    let vowel = |i: u64| 0.3 * sine(i, 400.0) + 0.2 * sine(i, 200.0) + 0.1 * sine(i, 100.0);
+    let mut device = Device::stereo(&mut mixer, 1, vowel);
+    let mut out = run(&mut mixer, &mut [&mut device], 300);
+    for on in [true, false, true] {
+        mixer.set_mixes(only(1, with_chain(|c| c.noise.on = on)));
+        out.extend(run(&mut mixer, &mut [&mut device], 40));
+        for delay_ms in [80, 0] {
+            mixer.set_delay(delay_ms * 1_000_000);
+            out.extend(run(&mut mixer, &mut [&mut device], 40));
+        }
+    }
+    let stats = stats(&mixer);
+    assert_eq!((stats.late, stats.gap_ms), (0, 0), "{stats:?}");
+    let bend = |w: &[Frame]| (w[2][0] - 2.0 * w[1][0] + w[0][0]).abs();
+    let worst = out.windows(3).map(bend).fold(0.0, f32::max);
+    assert!(worst < 0.01, "{worst}");
+}
+
+#[test]
+fn music_steps_back_for_speech_and_what_is_apart_does_not() {
+    let mut mixer = Mixer::new(ORIGIN);
+    let mut master = MasterSettings::default();
+    master.ducking.on = true;
+    mixer.set_master(&master);
+    let mixes = [Role::Speech, Role::Music, Role::Apart].map(|role| with_chain(|c| c.role = role));
+    mixer.set_mixes((1..).map(SourceId).zip(mixes).collect());
+    let speaks = |i: u64| if i < 96_000 { 0.2 } else { 0.0 };
+    let mut speech = Device::stereo(&mut mixer, 1, speaks);
+    let mut music = Device::stereo(&mut mixer, 2, |_| 0.1);
+    let mut apart = Device::stereo(&mut mixer, 3, |_| 0.01);
+    let devices = &mut [&mut speech, &mut music, &mut apart];
+    let out = run(&mut mixer, devices, 90);
+    let ducked = 0.1 * 10.0_f32.powf(-12.0 / 20.0);
+    assert!(
+        (out[90_000][0] - 0.2 - ducked - 0.01).abs() < 1e-4,
+        "{:?}",
+        out[90_000]
+    );
+    assert!((stats(&mixer).ducking_db + 12.0).abs() < 0.01);
+    let out = run(&mut mixer, devices, 300);
+    assert!((out.last().unwrap()[0] - 0.11).abs() < 1e-6);
+    assert_eq!(stats(&mixer).ducking_db, 0.0);
+}
+
+#[test]
+fn each_input_has_its_levels_and_a_clip_mark() {
+    let mut mixer = Mixer::new(ORIGIN);
+    mixer.set_mixes(only(2, gain(-20.0, false)));
+    let mut quiet = Device::stereo(&mut mixer, 1, |i| 0.2 * sine(i, 96.0));
+    let mut clipped = Device::stereo(&mut mixer, 2, |i| if i == 50_000 { 1.0 } else { 0.0 });
+    run(&mut mixer, &mut [&mut quiet, &mut clipped], 70);
+    let stats = stats(&mixer);
+    let [first, second] = &stats.inputs[..] else {
+        panic!("{stats:?}");
+    };
+    assert!((first.levels.peak_dbfs[0] + 20.0).abs() < 0.01, "{first:?}");
+    assert!((first.levels.rms_dbfs[1] + 23.01).abs() < 0.05, "{first:?}");
+    // as it came in, whatever is made of it
+    assert_eq!((first.clipped, second.clipped, stats.clipped), (0, 1, 0));
+    assert!(second.levels.peak_dbfs[0] < -19.0);
+}
+
+#[test]
+fn the_talk_key_opens_what_waits_for_it() {
+    let mut mixer = Mixer::new(ORIGIN);
+    mixer.set_mixes(only(1, with_chain(|c| c.push_to_talk = true)));
+    let mut device = Device::stereo(&mut mixer, 1, |_| 0.5);
+    let silent = |out: &[Frame]| out.iter().all(|f| *f == [0.0; 2]);
+    assert!(silent(&run(&mut mixer, &mut [&mut device], 10)));
+    mixer.set_talking(true);
+    let out = run(&mut mixer, &mut [&mut device], 10);
+    assert!(out[2048..].iter().all(|f| *f == [0.5; 2]));
+    mixer.set_talking(false);
+    assert!(silent(&run(&mut mixer, &mut [&mut device], 10)[1024..]));
 }

@@ -7,6 +7,7 @@
 //! Not done: rotation and pixel aspect ratio of the file are ignored, interlaced pictures are shown as they are, and
 //! high dynamic range is not mapped to standard range.
 
+mod alone;
 mod demux;
 pub(super) mod picture;
 mod sound;
@@ -29,6 +30,7 @@ use crate::media::ring::AudioSink;
 use crate::media::time::{FrameRate, MediaClock, MediaTime, Ticker};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 
+pub(super) use alone::open_sound;
 use demux::{Demuxer, Kind};
 use picture::{Picture, Pictures};
 use sound::Sound;
@@ -118,8 +120,9 @@ struct Player {
     /// Where media time zero lies on the session's clock; `None` before the first picture or sound is there.
     start: Option<MediaTime>,
     seq: u64,
-    /// Empty pictures in place of missing ones.
+    /// Empty pictures in place of missing ones, unless nobody looks.
     blanks: Ticker,
+    blank: bool,
     shown: bool,
     finished: bool,
 }
@@ -150,6 +153,15 @@ impl Player {
             [Err(e), Ok(Some(audio))] => [without(&mut demuxer, Kind::Video, &e), Some(audio)],
             [video, audio] => [video?, audio?],
         };
+        Ok(Self::new(demuxer, video, audio, cx))
+    }
+
+    fn new(
+        demuxer: Demuxer,
+        video: Option<Track>,
+        audio: Option<Track>,
+        cx: &SourceContext,
+    ) -> Self {
         let sink = audio
             .as_ref()
             .and_then(|_| cx.open_audio_sink(AudioFormat::ENGINE));
@@ -157,7 +169,7 @@ impl Player {
             tracing::warn!(file = demuxer.what(), "no room for its sound");
         }
         let description = describe(&demuxer, video.as_ref(), audio.as_ref());
-        Ok(Self {
+        Self {
             id: cx.id,
             demuxer,
             video,
@@ -170,9 +182,10 @@ impl Player {
             start: None,
             seq: 0,
             blanks: Ticker::new(MediaTime::ZERO, cx.rate),
+            blank: true,
             shown: false,
             finished: false,
-        })
+        }
     }
 
     /// Does what is due at `now`: pushes sound, gives the newest due picture.
@@ -341,7 +354,7 @@ impl Player {
                 return None;
             }
             self.shown = true;
-        } else if self.finished || self.blanks.next_due() > now {
+        } else if !self.blank || self.finished || self.blanks.next_due() > now {
             return None;
         }
         let pts = self.blanks.advance(now).at;
@@ -368,7 +381,7 @@ impl Player {
             .sound
             .next_ns()
             .map(|at| start.offset_nanos(at) - Self::LEAD.0);
-        let blank = self.video.is_none().then(|| self.blanks.next_due());
+        let blank = (self.video.is_none() && self.blank).then(|| self.blanks.next_due());
         let waiting = picture.into_iter().chain(sound).chain(blank);
         waiting.min().unwrap_or_else(|| {
             let end = start.offset_nanos(self.demuxer.end_ns());

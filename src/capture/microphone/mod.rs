@@ -1,10 +1,12 @@
 //! Microphones and desktop sound.
 //!
-//! In: an [`AudioSpec`]. Out: blocks in the device's own rate and channels, as `f32`, into an [`AudioSink`], pushed by
-//! the system's callback thread. On Linux a PulseAudio or PipeWire server is asked first (`pulse`), then ALSA, and
-//! elsewhere the platform's own system, through cpal (`system`).
+//! In: which kind, and a device or the system's default. Out: blocks in the device's own rate and channels, as `f32`,
+//! into an [`AudioSink`], pushed by the system's callback thread. On Linux a PulseAudio or PipeWire server is asked
+//! first (`pulse`), then ALSA, and elsewhere the platform's own system, through cpal (`system`).
 //! A stream lives on a thread of its own (`mic`), because calls into sound systems may never return. That thread can be
 //! left behind; it cleans up when the call returns, and until then pushes nothing.
+//!
+//! A microphone that is gone is gone: it is never replaced by what the machine plays, although some systems would.
 
 #[cfg(target_os = "linux")]
 mod alsa;
@@ -19,9 +21,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
+use parking_lot::Mutex;
 
 use self::flow::Flow;
-use super::{AudioDevice, AudioSource, AudioSpec, SourceContext, SourceError};
+use super::{AudioDevice, AudioSource, SoundKind, SourceContext, SourceError};
 use crate::media::audio::AudioFormat;
 use crate::media::ring::AudioSink;
 use crate::media::time::{MediaClock, MediaTime};
@@ -40,7 +43,7 @@ const PIECES_PER_S: u32 = 50;
 
 /// An open input.
 struct Microphone {
-    opened: Opened,
+    opened: Arc<Mutex<Opened>>,
     since: MediaTime,
     clock: MediaClock,
     flow: Arc<Flow>,
@@ -48,73 +51,99 @@ struct Microphone {
 }
 
 /// What a stream turned out to be.
+#[derive(Debug, Clone)]
 struct Opened {
     name: String,
     format: AudioFormat,
     /// Desktop sound: a server may send nothing while nothing plays.
     may_be_silent: bool,
+    /// Desktop sound: the system's name of the output.
+    output: Option<String>,
 }
 
-/// Takes the result of opening from the thread `mic` to the caller of [`open`]. Bound 1, sent once.
-struct Report(Sender<Result<Option<Opened>, SourceError>>);
+/// What is to be opened.
+#[derive(Debug, Clone)]
+struct Wanted {
+    kind: SoundKind,
+    /// The system's default when absent.
+    device: Option<String>,
+}
+
+impl Wanted {
+    /// For messages.
+    fn words(&self) -> String {
+        match (self.kind, &self.device) {
+            (SoundKind::Microphone, None) => "a microphone".to_owned(),
+            (SoundKind::Microphone, Some(name)) => format!("microphone {name:?}"),
+            (SoundKind::Desktop, None) => "desktop sound".to_owned(),
+            (SoundKind::Desktop, Some(name)) => format!("desktop sound of {name:?}"),
+        }
+    }
+
+    fn not_found(&self) -> SourceError {
+        SourceError::NotFound { what: self.words() }
+    }
+}
+
+/// Takes what was opened from the thread `mic` to the caller of [`open`] (bound 1, the first time only), and to those
+/// who ask later.
+struct Report {
+    first: Sender<Result<Opened, SourceError>>,
+    now: Arc<Mutex<Opened>>,
+}
 
 impl Report {
     fn opened(&self, opened: Opened) {
-        self.send(Ok(Some(opened)));
-    }
-
-    /// There is no microphone, and none was asked for by name.
-    fn nothing(&self) -> Result<(), String> {
-        self.send(Ok(None));
-        Ok(())
+        self.now.lock().clone_from(&opened);
+        self.first.try_send(Ok(opened)).ok(); // full: not the first; closed: see `failed`
     }
 
     fn failed(&self, error: SourceError) -> Result<(), String> {
-        self.send(Err(error));
-        Ok(())
-    }
-
-    fn send(&self, result: Result<Option<Opened>, SourceError>) {
-        self.0.send(result).ok(); // after its time-out the caller has gone and raised the stop flag
+        let text = error.to_string();
+        // after its time-out the caller has gone and raised the stop flag
+        self.first.try_send(Err(error)).ok();
+        Err(text)
     }
 }
 
-/// Opens what `spec` names; `None` when that is silence (also: no microphone in the machine).
+/// Opens an input of a kind; the system's default one when no `device` is named.
 pub(super) fn open(
-    spec: &AudioSpec,
+    kind: SoundKind,
+    device: Option<&str>,
     cx: &SourceContext,
-) -> Result<Option<Box<dyn AudioSource>>, SourceError> {
-    let wanted = match spec {
-        AudioSpec::None => return Ok(None),
-        AudioSpec::Default => None,
-        AudioSpec::Device(name) => Some(name.clone()),
+) -> Result<Box<dyn AudioSource>, SourceError> {
+    let wanted = Wanted {
+        kind,
+        device: device.map(str::to_owned),
     };
-    let what = wanted.as_ref().map_or_else(
-        || "the default microphone".to_owned(),
-        |name| format!("sound input {name:?}"),
-    );
-    let (report, reported) = bounded(1);
+    let what = wanted.words();
+    let (first, reported) = bounded(1);
     let flow = Arc::new(Flow::default());
+    let now = Arc::new(Mutex::new(Opened {
+        name: what.clone(),
+        format: AudioFormat::ENGINE,
+        may_be_silent: kind == SoundKind::Desktop,
+        output: None,
+    }));
     let thread = {
         let (flow, cx) = (Arc::clone(&flow), cx.clone());
-        let report = Report(report);
-        let body = move |(), stop: &StopFlag| run(wanted.as_deref(), &cx, &flow, &report, stop);
+        let report = Report {
+            first,
+            now: Arc::clone(&now),
+        };
+        let body = move |(), stop: &StopFlag| run(&wanted, &cx, &flow, &report, stop);
         let init = || Ok::<_, SourceError>(());
         spawn("mic", &StopFlag::new(), init, body, |_| {})
             .map_err(|e| failed(format!("starting {what}"), e))?
     };
     match reported.recv_timeout(OPEN_WITHIN) {
-        Ok(Ok(Some(opened))) => Ok(Some(Box::new(Microphone {
-            opened,
+        Ok(Ok(_)) => Ok(Box::new(Microphone {
+            opened: now,
             since: cx.clock.now(),
             clock: cx.clock,
             flow,
             thread,
-        }))),
-        Ok(Ok(None)) => {
-            tracing::debug!("no microphone found, sending silence");
-            Ok(None)
-        }
+        })),
         Ok(Err(error)) => Err(error),
         Err(_) => {
             flow.close();
@@ -154,15 +183,22 @@ fn list_now() -> Vec<AudioDevice> {
 
 /// The thread: opens, reports, keeps the stream until it is told to stop.
 fn run(
-    wanted: Option<&str>,
+    wanted: &Wanted,
     cx: &SourceContext,
     flow: &Arc<Flow>,
     report: &Report,
     stop: &StopFlag,
 ) -> Result<(), String> {
     #[cfg(target_os = "linux")]
-    if let Some(server) = pulse::Server::connect() {
-        return server.run(wanted, cx, flow, report, stop);
+    match pulse::Server::connect() {
+        Some(server) => return server.run(wanted, cx, flow, report, stop),
+        // A server that was there comes back, and wants its devices: taking one through ALSA meanwhile would lock it
+        // out. ALSA itself knows no desktop sound.
+        None if pulse::was_there() || wanted.kind == SoundKind::Desktop => {
+            let what = wanted.words();
+            return report.failed(SourceError::NoServer { what });
+        }
+        None => {}
     }
     system::run(wanted, cx, flow, report, stop)
 }
@@ -183,11 +219,15 @@ fn open_sink(
 
 impl AudioSource for Microphone {
     fn check(&mut self) -> Result<(), SourceError> {
-        let what = || self.opened.name.clone();
+        let Opened {
+            name,
+            may_be_silent,
+            ..
+        } = self.opened.lock().clone();
         if self.flow.is_lost() || self.thread.is_finished() {
-            return Err(SourceError::Lost { what: what() });
+            return Err(SourceError::Lost { what: name });
         }
-        if self.opened.may_be_silent {
+        if may_be_silent {
             return Ok(());
         }
         let (since, allowed) = match self.flow.last() {
@@ -196,7 +236,7 @@ impl AudioSource for Microphone {
         };
         if self.clock.now().saturating_since(since) > allowed {
             return Err(SourceError::Stalled {
-                what: what(),
+                what: name,
                 seconds: allowed.as_secs(),
             });
         }
@@ -204,8 +244,12 @@ impl AudioSource for Microphone {
     }
 
     fn describe(&self) -> String {
-        let Opened { name, format, .. } = &self.opened;
-        format!("{name}, {}", names::words(*format))
+        let opened = self.opened.lock();
+        format!("{}, {}", opened.name, names::words(opened.format))
+    }
+
+    fn output(&self) -> Option<String> {
+        self.opened.lock().output.clone()
     }
 }
 
@@ -214,7 +258,7 @@ impl Drop for Microphone {
         self.flow.close();
         let ended = self.thread.stop_until(Instant::now() + CLOSE_WITHIN);
         let (blocks, refused, errors) = self.flow.counts();
-        let name = &self.opened.name;
+        let name = &self.opened.lock().name;
         tracing::debug!(name, blocks, refused, errors, ?ended, "sound input closed");
         if ended.is_none() {
             tracing::warn!(name, "the sound system hangs, its thread is left behind");

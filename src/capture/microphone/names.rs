@@ -22,12 +22,15 @@ pub(super) fn tell_apart(labels: &mut [&mut Label]) {
     }
 }
 
-/// The input called `wanted` exactly (by listed name, then by the system's name), or the only one that has it in its
-/// names, in any case. Returns its index.
+/// The input called `wanted` exactly (by the system's name, then by the listed name).
+pub(super) fn exactly(wanted: &str, labels: &[&Label]) -> Option<usize> {
+    let by_id = labels.iter().position(|l| l.id == wanted);
+    by_id.or_else(|| labels.iter().position(|l| l.name == wanted))
+}
+
+/// The input called `wanted` exactly, or the only one that has it in its names, in any case. Returns its index.
 pub(super) fn choose(wanted: &str, labels: &[&Label]) -> Result<usize, SourceError> {
-    let by_name = labels.iter().position(|l| l.name == wanted);
-    let by_id = || labels.iter().position(|l| l.id == wanted);
-    if let Some(i) = by_name.or_else(by_id) {
+    if let Some(i) = exactly(wanted, labels) {
         return Ok(i);
     }
     let part = wanted.trim().to_lowercase();

@@ -13,21 +13,23 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
-    ChannelMap, DEFAULT_SOURCE, Prop, Props, PulseError, RecordLatency, RecordStreamParams,
-    SampleFormat, SampleSpec, SourceInfo,
+    ChannelMap, Prop, Props, PulseError, RecordLatency, RecordStreamParams, SampleFormat,
+    SampleSpec, SourceInfo,
 };
 use pulseaudio::{Client, ClientError, RecordStream};
 
 use super::flow::Flow;
 use super::names::{self, Label};
-use super::{AudioDevice, Opened, PIECES_PER_S, Report, SourceContext, SourceError};
+use super::{
+    AudioDevice, Opened, PIECES_PER_S, Report, SoundKind, SourceContext, SourceError, Wanted,
+};
 use crate::media::audio::AudioFormat;
 use crate::media::ring::AudioSink;
 use crate::media::time::{MediaClock, MediaTime, SourceClock, duration_nanos};
@@ -38,12 +40,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is asked for the time: at first, until [`Origin`] is known, and later.
 const ASK_FIRST: Duration = Duration::from_millis(20);
 const ASK_LATER: Duration = Duration::from_millis(200);
+/// How often it is asked whether its default is another one.
+const FOLLOW_EACH: Duration = Duration::from_secs(1);
 /// Answers whose median counts.
 const ANSWERS: usize = 5;
 /// An answer this far from the median means that the stream had paused.
 const PAUSED: Duration = Duration::from_millis(100);
 /// Of more channels the server makes so many.
 const LARGEST_CHANNELS: u8 = 2;
+
+/// A server has answered since the program began.
+static WAS_THERE: AtomicBool = AtomicBool::new(false);
+
+/// Whether a server has answered since the program began: then it will come back.
+pub(super) fn was_there() -> bool {
+    WAS_THERE.load(Ordering::Relaxed)
+}
 
 /// A connection to the server.
 pub(super) struct Server {
@@ -80,10 +92,13 @@ impl Server {
         let hang_up = HangUp(socket.try_clone().ok()?);
         let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
         match Client::new_unix(c"Kaibo", socket, cookie) {
-            Ok(client) => Some(Self {
-                client,
-                _hang_up: hang_up,
-            }),
+            Ok(client) => {
+                WAS_THERE.store(true, Ordering::Relaxed);
+                Some(Self {
+                    client,
+                    _hang_up: hang_up,
+                })
+            }
             Err(error) => {
                 tracing::debug!(%error, "the sound server does not let us in");
                 None
@@ -93,13 +108,22 @@ impl Server {
 
     /// Lists sources, monitors of sinks (desktop sound) included.
     pub(super) fn list(&self) -> Vec<AudioDevice> {
-        let default = self.default_microphone().map(|s| s.label.id);
+        let sources = self.sources();
+        let defaults = [SoundKind::Microphone, SoundKind::Desktop].map(|kind| {
+            let found = self.default_name(kind).and_then(|name| {
+                let is_it = |s: &&Source| s.is_default(kind, &name);
+                sources.iter().find(is_it).map(|s| s.label.id.clone())
+            });
+            found.unwrap_or_default()
+        });
         let describe = |source: Source| AudioDevice {
-            default: default.as_ref() == Some(&source.label.id),
+            default: defaults.contains(&source.label.id),
             format: names::words(source.native()),
+            kind: source.kind(),
             name: source.label.name,
+            id: source.label.id,
         };
-        self.sources().into_iter().map(describe).collect()
+        sources.into_iter().map(describe).collect()
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -111,55 +135,90 @@ impl Server {
         sources
     }
 
-    fn named(&self, wanted: &str) -> Result<Source, SourceError> {
+    /// What the server calls its default: a source, or for desktop sound a sink.
+    fn default_name(&self, kind: SoundKind) -> Option<String> {
+        let info = within(ANSWER_WITHIN, self.client.server_info())?.ok()?;
+        let name = match kind {
+            SoundKind::Microphone => info.default_source_name,
+            SoundKind::Desktop => info.default_sink_name,
+        };
+        name.as_deref().map(text)
+    }
+
+    /// Desktop sound is no microphone: without one the server calls that its default, and a person who chose nothing
+    /// would broadcast what the machine plays. A part of a name does not lead there either; its full name does, as
+    /// then somebody has asked for it.
+    fn find(&self, wanted: &Wanted) -> Result<Source, SourceError> {
         let mut sources = self.sources();
+        let Wanted { kind, device } = wanted;
+        let Some(name) = device else {
+            let name = self.default_name(*kind).ok_or_else(|| wanted.not_found())?;
+            let mut sources = sources.into_iter();
+            let found = sources.find(|s| s.is_default(*kind, &name));
+            return found.ok_or_else(|| wanted.not_found());
+        };
         let labels: Vec<&Label> = sources.iter().map(|s| &s.label).collect();
-        let chosen = names::choose(wanted, &labels)?;
-        Ok(sources.swap_remove(chosen))
+        let sink = sources.iter().position(|s| s.sink().as_ref() == Some(name));
+        let exact = names::exactly(name, &labels).or(sink);
+        if let Some(chosen) = exact {
+            return Ok(sources.swap_remove(chosen));
+        }
+        sources.retain(|s| s.kind() == *kind);
+        let labels: Vec<&Label> = sources.iter().map(|s| &s.label).collect();
+        match names::choose(name, &labels) {
+            Ok(chosen) => Ok(sources.swap_remove(chosen)),
+            Err(SourceError::NotFound { .. }) => Err(wanted.not_found()),
+            Err(several) => Err(several),
+        }
     }
 
-    /// The server's choice. Desktop sound is no microphone: without one the server calls that its default, and a
-    /// person who chose nothing would broadcast what the machine plays.
-    fn default_microphone(&self) -> Option<Source> {
-        let asked = self.client.source_info_by_name(DEFAULT_SOURCE.to_owned());
-        let info = within(ANSWER_WITHIN, asked)?.ok()?;
-        Some(Source::new(info)).filter(|s| !s.is_desktop_sound())
-    }
-
-    /// Opens what `wanted` names (or the default), reports, cares for the stream until told to stop. On the thread
-    /// `mic`.
+    /// Opens what `wanted` says, reports, cares for the stream until told to stop; a default is followed when it
+    /// changes. On the thread `mic`.
     pub(super) fn run(
         &self,
-        wanted: Option<&str>,
+        wanted: &Wanted,
         cx: &SourceContext,
         flow: &Arc<Flow>,
         report: &Report,
         stop: &StopFlag,
     ) -> Result<(), String> {
-        let source = match wanted {
-            Some(name) => match self.named(name) {
+        while !stop.is_stopped() {
+            let source = match self.find(wanted) {
                 Ok(source) => source,
-                Err(error) => return report.failed(error),
-            },
-            None => match self.default_microphone() {
-                Some(source) => source,
-                None => return report.nothing(),
-            },
-        };
-        let origin = Arc::new(Origin::default());
-        let stream = match self.open(&source, cx, flow, &origin) {
-            Ok((stream, opened)) => {
-                report.opened(opened);
-                stream
+                Err(error) => {
+                    flow.lose();
+                    return report.failed(error);
+                }
+            };
+            let origin = Arc::new(Origin::default());
+            let stream = match self.open(&source, cx, flow, &origin) {
+                Ok((stream, opened)) => {
+                    report.opened(opened);
+                    stream
+                }
+                Err(error) => {
+                    flow.lose();
+                    return report.failed(error);
+                }
+            };
+            let mut asked = cx.clock.now();
+            let moved = || {
+                let now = cx.clock.now();
+                if wanted.device.is_some() || now.saturating_since(asked) < FOLLOW_EACH {
+                    return false;
+                }
+                asked = now;
+                let name = self.default_name(wanted.kind);
+                name.is_some_and(|name| !source.is_default(wanted.kind, &name))
+            };
+            let watched = watch(&stream, source.format(), cx.clock, &origin, stop, moved);
+            if let Err(reason) = watched {
+                tracing::debug!(source = source.label.name, reason, "sound stream ended");
+                flow.lose();
+                return Err(reason);
             }
-            Err(error) => return report.failed(error),
-        };
-        let watched = watch(&stream, source.format(), cx.clock, &origin, stop);
-        if let Err(reason) = &watched {
-            tracing::debug!(source = source.label.name, reason, "sound stream ended");
-            flow.lose();
         }
-        watched
+        Ok(())
     }
 
     fn open(
@@ -191,7 +250,8 @@ impl Server {
         let opened = Opened {
             name: name.clone(),
             format,
-            may_be_silent: source.is_desktop_sound(),
+            may_be_silent: source.kind() == SoundKind::Desktop,
+            output: source.sink(),
         };
         Ok((stream, opened))
     }
@@ -207,9 +267,28 @@ impl Source {
         }
     }
 
-    /// It records what the machine plays.
-    fn is_desktop_sound(&self) -> bool {
-        self.info.monitor_of_sink_index.is_some() || self.info.monitor_of_sink_name.is_some()
+    /// It records what the machine plays, or not.
+    const fn kind(&self) -> SoundKind {
+        let info = &self.info;
+        if info.monitor_of_sink_index.is_some() || info.monitor_of_sink_name.is_some() {
+            SoundKind::Desktop
+        } else {
+            SoundKind::Microphone
+        }
+    }
+
+    /// The output it records.
+    fn sink(&self) -> Option<String> {
+        self.info.monitor_of_sink_name.as_deref().map(text)
+    }
+
+    /// It is the default of its kind, which the server calls `name`.
+    fn is_default(&self, kind: SoundKind, name: &str) -> bool {
+        self.kind() == kind
+            && match kind {
+                SoundKind::Microphone => self.label.id == name,
+                SoundKind::Desktop => self.sink().is_some_and(|sink| sink == name),
+            }
     }
 
     /// What the hardware delivers.
@@ -263,13 +342,15 @@ impl Source {
     }
 }
 
-/// Lets the stream run, keeps its time, and sees that it is still there: the error says why not.
+/// Lets the stream run, keeps its time, and sees that it is still there: the error says why not. Ends without one when
+/// told to stop, or when `moved` says that another source is to be opened.
 fn watch(
     stream: &RecordStream,
     format: AudioFormat,
     clock: MediaClock,
     origin: &Origin,
     stop: &StopFlag,
+    mut moved: impl FnMut() -> bool,
 ) -> Result<(), String> {
     let answer = |answer: Option<Result<_, ClientError>>| match answer {
         Some(result) => result.map_err(|e| e.to_string()),
@@ -292,6 +373,9 @@ fn watch(
             None if flows => ASK_FIRST,
             _ => ASK_LATER,
         };
+        if moved() {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The platform's sound system through cpal: ALSA on Linux machines without a sound server, WASAPI, CoreAudio.
+//! The platform's sound system through cpal: ALSA on Linux machines without a sound server, WASAPI, CoreAudio. Desktop
+//! sound is an output opened as an input, which records what it plays (Windows; macOS from 14.6).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,9 @@ use cpal::{BufferSize, ErrorKind, StreamConfig, SupportedBufferSize, SupportedSt
 use super::callback::{Capture, is_convertible};
 use super::flow::Flow;
 use super::names::{self, Label};
-use super::{AudioDevice, Opened, PIECES_PER_S, Report, SourceContext, SourceError};
+use super::{
+    AudioDevice, Opened, PIECES_PER_S, Report, SoundKind, SourceContext, SourceError, Wanted,
+};
 use crate::media::audio::AudioFormat;
 use crate::stage::StopFlag;
 
@@ -22,6 +25,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 struct Input {
     device: cpal::Device,
     label: Label,
+    kind: SoundKind,
 }
 
 /// Lists inputs.
@@ -29,45 +33,51 @@ pub(super) fn list() -> Vec<AudioDevice> {
     let Some(host) = host() else {
         return Vec::new();
     };
-    let default = default(&host).map(|d| d.label.id);
-    let describe = |input: Input| AudioDevice {
-        default: default.as_ref() == Some(&input.label.id),
-        // a device in use does not tell
-        format: (input.device.default_input_config())
-            .map(|c| names::words(format(&c)))
-            .unwrap_or_default(),
-        name: input.label.name,
-    };
-    inputs(&host).into_iter().map(describe).collect()
+    let mut devices = Vec::new();
+    for kind in kinds() {
+        let default = default(&host, *kind).map(|d| d.label.id);
+        let describe = |input: Input| AudioDevice {
+            default: default.as_ref() == Some(&input.label.id),
+            // a device in use does not tell
+            format: (input.config())
+                .map(|c| names::words(format(&c)))
+                .unwrap_or_default(),
+            name: input.label.name,
+            id: input.label.id,
+            kind: *kind,
+        };
+        devices.extend(inputs(&host, *kind).into_iter().map(describe));
+    }
+    devices
 }
 
-/// Opens what `wanted` names (or the default), reports, keeps the stream until told to stop. On the thread `mic`.
+/// What this system can capture.
+const fn kinds() -> &'static [SoundKind] {
+    if cfg!(target_os = "linux") {
+        &[SoundKind::Microphone]
+    } else {
+        &[SoundKind::Microphone, SoundKind::Desktop]
+    }
+}
+
+/// Opens what `wanted` says, reports, keeps the stream until told to stop. On the thread `mic`.
 pub(super) fn run(
-    wanted: Option<&str>,
+    wanted: &Wanted,
     cx: &SourceContext,
     flow: &Arc<Flow>,
     report: &Report,
     stop: &StopFlag,
 ) -> Result<(), String> {
-    let input = match (host(), wanted) {
-        (None, None) => None,
-        (None, Some(name)) => return report.failed(names::not_found(name)),
-        (Some(host), None) => default(&host),
-        (Some(host), Some(name)) => match named(&host, name) {
-            Ok(input) => Some(input),
-            Err(error) => return report.failed(error),
-        },
+    let found = match (host(), &wanted.device) {
+        (None, _) => Err(wanted.not_found()),
+        (Some(host), None) => default(&host, wanted.kind).ok_or_else(|| wanted.not_found()),
+        (Some(host), Some(name)) => named(&host, wanted.kind, name),
     };
-    let Some(input) = input else {
-        return report.nothing();
-    };
-    let stream = match build(&input, cx, flow) {
+    let stream = match found.and_then(|input| build(&input, cx, flow)) {
         Ok((stream, opened)) => {
             report.opened(opened);
             stream
         }
-        // ALSA always has a default, whether or not there is hardware behind it
-        Err(SourceError::NotFound { .. }) if wanted.is_none() => return report.nothing(),
         Err(error) => return report.failed(error),
     };
     if let Err(error) = stream.play() {
@@ -91,13 +101,21 @@ fn host() -> Option<cpal::Host> {
     Some(cpal::default_host())
 }
 
-fn default(host: &cpal::Host) -> Option<Input> {
-    host.default_input_device().and_then(Input::new)
+fn default(host: &cpal::Host, kind: SoundKind) -> Option<Input> {
+    let device = match kind {
+        SoundKind::Microphone => host.default_input_device(),
+        SoundKind::Desktop => host.default_output_device(),
+    };
+    device.and_then(|device| Input::new(device, kind))
 }
 
-/// All inputs worth showing, by names that differ.
-fn inputs(host: &cpal::Host) -> Vec<Input> {
-    let devices = match host.input_devices() {
+/// All inputs of a kind worth showing, by names that differ.
+fn inputs(host: &cpal::Host, kind: SoundKind) -> Vec<Input> {
+    let devices: Result<Vec<_>, _> = match kind {
+        SoundKind::Microphone => host.input_devices().map(Iterator::collect),
+        SoundKind::Desktop => host.output_devices().map(Iterator::collect),
+    };
+    let devices = match devices {
         Ok(devices) => devices,
         Err(error) => {
             tracing::debug!(%error, "sound inputs cannot be listed");
@@ -105,15 +123,16 @@ fn inputs(host: &cpal::Host) -> Vec<Input> {
         }
     };
     let mut inputs: Vec<Input> = devices
-        .filter_map(Input::new)
+        .into_iter()
+        .filter_map(|device| Input::new(device, kind))
         .filter(Input::is_worth_showing)
         .collect();
     names::tell_apart(&mut inputs.iter_mut().map(|i| &mut i.label).collect::<Vec<_>>());
     inputs
 }
 
-fn named(host: &cpal::Host, wanted: &str) -> Result<Input, SourceError> {
-    let mut inputs = inputs(host);
+fn named(host: &cpal::Host, kind: SoundKind, wanted: &str) -> Result<Input, SourceError> {
+    let mut inputs = inputs(host, kind);
     let labels: Vec<&Label> = inputs.iter().map(|i| &i.label).collect();
     let chosen = names::choose(wanted, &labels)?;
     Ok(inputs.swap_remove(chosen))
@@ -126,9 +145,7 @@ fn build(
     flow: &Arc<Flow>,
 ) -> Result<(cpal::Stream, Opened), SourceError> {
     let name = &input.label.name;
-    let supported = (input.device)
-        .default_input_config()
-        .map_err(|e| error(name, e))?;
+    let supported = input.config().map_err(|e| error(name, e))?;
     let sample_format = supported.sample_format();
     if !is_convertible(sample_format) {
         return Err(SourceError::Unsupported {
@@ -161,7 +178,8 @@ fn build(
     let opened = Opened {
         name: name.clone(),
         format,
-        may_be_silent: false,
+        may_be_silent: input.kind == SoundKind::Desktop,
+        output: (input.kind == SoundKind::Desktop).then(|| input.label.id.clone()),
     };
     Ok((stream, opened))
 }
@@ -195,12 +213,24 @@ const fn is_fatal(kind: ErrorKind) -> bool {
 }
 
 impl Input {
-    fn new(device: cpal::Device) -> Option<Self> {
+    fn new(device: cpal::Device, kind: SoundKind) -> Option<Self> {
         let name = device.description().ok()?.name().trim().to_owned();
         let id = device.id().map(|id| id.id().to_owned()).unwrap_or_default();
         let name = if name.is_empty() { id.clone() } else { name };
         let label = Label { name, id };
-        (!label.name.is_empty()).then_some(Self { device, label })
+        (!label.name.is_empty()).then_some(Self {
+            device,
+            label,
+            kind,
+        })
+    }
+
+    fn config(&self) -> Result<SupportedStreamConfig, cpal::Error> {
+        match self.kind {
+            SoundKind::Microphone => self.device.default_input_config(),
+            // what an output plays comes as it is played
+            SoundKind::Desktop => self.device.default_output_config(),
+        }
     }
 
     /// ALSA lists each card many times over, as plug-ins of all kinds, by number as well as by name.

@@ -34,6 +34,17 @@ impl Timing {
         ],
         steady: Duration::from_secs(5),
     };
+
+    /// For sound, which is missed at once: asking a sound server costs little, and one that was restarted is to be
+    /// heard again within 3 s.
+    pub(super) const SOUND: Self = Self {
+        backoff: [
+            Duration::from_millis(300),
+            Duration::from_millis(700),
+            Duration::from_millis(1500),
+        ],
+        ..Self::NORMAL
+    };
 }
 
 /// How a source failed.

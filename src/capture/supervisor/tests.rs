@@ -326,6 +326,8 @@ fn a_stop_does_not_wait_for_a_backoff() {
 
 struct Microphone {
     good: u32,
+    /// With fewer good checks left than this it is another one.
+    default: u32,
 }
 
 impl AudioSource for Microphone {
@@ -337,7 +339,12 @@ impl AudioSource for Microphone {
     }
 
     fn describe(&self) -> String {
-        "48000 Hz, 2 channels".to_owned()
+        let another = self.good < self.default && self.default > 1;
+        if another {
+            "another".to_owned()
+        } else {
+            "48000 Hz, 2 channels".to_owned()
+        }
     }
 }
 
@@ -345,10 +352,10 @@ impl AudioSource for Microphone {
 fn sound_sources_are_watched_and_reopened() {
     let (listener, events) = listener();
     let mut opened = 0;
-    let open = move |_: &SourceContext| -> Result<Option<Box<dyn AudioSource>>, SourceError> {
+    let open = move |_: &SourceContext| -> Result<Box<dyn AudioSource>, SourceError> {
         opened += 1;
         let good = if opened == 1 { 3 } else { u32::MAX };
-        Ok(Some(Box::new(Microphone { good })))
+        Ok(Box::new(Microphone { good, default: 1 }))
     };
     let handle = SourceHandle::audio_with("mic".to_owned(), context(), listener, QUICK, open);
     assert_eq!(next(&events), "up 48000 Hz, 2 channels");
@@ -357,9 +364,22 @@ fn sound_sources_are_watched_and_reopened() {
     let stats = handle.stats();
     assert!(stats.up && stats.reopened == 1 && stats.resolution.is_none());
     stop(&handle);
+}
 
-    let nobody: SourceListener = Arc::new(|_| {});
-    assert!(SourceHandle::start_audio(AudioSpec::None, context(), nobody).is_none());
+#[test]
+fn a_default_that_changes_is_news_and_no_loss() {
+    let (listener, events) = listener();
+    let open = move |_: &SourceContext| -> Result<Box<dyn AudioSource>, SourceError> {
+        Ok(Box::new(Microphone {
+            good: u32::MAX,
+            default: u32::MAX - 2,
+        }))
+    };
+    let handle = SourceHandle::audio_with("mic".to_owned(), context(), listener, QUICK, open);
+    assert_eq!(next(&events), "up 48000 Hz, 2 channels");
+    assert_eq!(next(&events), "up another");
+    assert_eq!(handle.stats().reopened, 0);
+    stop(&handle);
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Controller, words};
+use crate::audio::InputMix;
+use crate::capture::AudioSpec;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::render::SceneState;
-use crate::settings::Settings;
 use crate::settings::diff::ChangeSet;
+use crate::settings::{MixSettings, Settings};
 
 impl Controller {
     pub(super) fn apply(&mut self, settings: Settings) {
@@ -54,10 +56,13 @@ impl Controller {
         {
             self.encoder_failed(&words(&e));
         }
-        if change.audio_input {
-            self.open_microphone();
-        } else if change.gain {
-            self.set_gain();
+        if change.sounds {
+            self.open_sounds(false);
+        } else if change.mix || change.scene || change.format {
+            self.set_mixes();
+        }
+        if change.master {
+            self.audio.set_master(self.settings.audio.master);
         }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
@@ -100,17 +105,43 @@ impl Controller {
         }));
     }
 
-    pub(super) fn open_microphone(&mut self) {
-        self.microphone = self
-            .sources
-            .set_microphone(&self.settings.audio.input, &self.settings.video);
-        self.set_gain();
+    /// Opens the live sounds (all anew, when `reopen`) and has them mixed as the settings say.
+    pub(super) fn open_sounds(&mut self, reopen: bool) {
+        let Settings { audio, video, .. } = &self.settings;
+        self.sources.set_sounds(&audio.sounds, video, reopen);
+        self.set_mixes();
+        self.audio.set_master(self.settings.audio.master); // the audio stage may be a new one
     }
 
-    pub(super) fn set_gain(&self) {
-        if let Some(id) = self.microphone {
-            self.audio
-                .set_gain(id, self.settings.audio.gain_db, self.settings.audio.muted);
-        }
+    /// Tells the mixer how each sound is mixed.
+    pub(super) fn set_mixes(&self) {
+        let audio = &self.settings.audio;
+        let pictures = self.sources.picture_ids();
+        let pictures = pictures.map(|id| (id, input_mix(&audio.picture, false)));
+        let sounds = self.sources.sound_ids();
+        let sounds = sounds.zip(&audio.sounds).map(|(id, sound)| {
+            let microphone = matches!(sound.source, AudioSpec::Microphone { .. });
+            (id, input_mix(&sound.mix, microphone))
+        });
+        self.audio.set_mixes(pictures.chain(sounds).collect());
+    }
+}
+
+/// What the settings of a sound mean to the mixer.
+fn input_mix(mix: &MixSettings, microphone: bool) -> InputMix {
+    let MixSettings {
+        gain_db,
+        muted,
+        channels,
+        offset_ms,
+        mut chain,
+    } = *mix;
+    chain.role = chain.role.resolved(microphone);
+    InputMix {
+        gain_db,
+        muted,
+        channels,
+        offset_ms,
+        chain,
     }
 }

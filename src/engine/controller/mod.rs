@@ -22,7 +22,6 @@ use crate::engine::overload::OverloadWatch;
 use crate::engine::sources::SourceSet;
 use crate::engine::status::{EngineState, Status};
 use crate::engine::{EngineConfig, EngineError, Shared};
-use crate::media::SourceId;
 use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::output::OutputState;
@@ -57,7 +56,6 @@ pub(super) struct Controller {
     restarts: Restarts,
     sources: SourceSet,
     overlays: Overlays,
-    microphone: Option<SourceId>,
     broadcast: Broadcast,
     server: Option<Server>,
     live_since: Option<MediaTime>,
@@ -136,7 +134,6 @@ impl Controller {
             restarts: Restarts::default(),
             sources,
             overlays,
-            microphone: None,
             broadcast,
             server: None,
             live_since: None,
@@ -149,7 +146,7 @@ impl Controller {
             notices_lost: 0,
             ticks: 0,
         };
-        controller.open_microphone();
+        controller.open_sounds(false);
         controller.publish();
         Ok(controller)
     }
@@ -192,11 +189,8 @@ impl Controller {
                 settings.encoder.bitrate_kbps = bitrate.kbps();
                 self.apply(settings);
             }
-            Command::SetMicrophone { gain_db, muted } => {
-                let mut settings = self.settings.clone();
-                (settings.audio.gain_db, settings.audio.muted) = (gain_db, muted);
-                self.apply(settings);
-            }
+            Command::SetTalking(talking) => self.audio.set_talking(talking),
+            Command::ResetLoudness => self.audio.reset_loudness(),
             Command::SetCameraControl {
                 camera,
                 control,
@@ -329,14 +323,14 @@ impl Controller {
     }
 
     fn publish(&self) {
-        let (sources, microphone) = self.sources.status();
+        let (sources, sounds) = self.sources.status();
         let shown = self.on_builtin && self.broadcast.stream.is_some();
         let watch = self.server.as_ref().filter(|_| shown);
         let status = Status {
             at: self.clock.now(),
             engine: self.state(),
             sources,
-            microphone,
+            sounds,
             render: self.render.stats(),
             audio: self.audio.stats(),
             encoder: self.broadcast.encoder_stats(),

@@ -2,23 +2,23 @@
 
 use super::{Controller, words};
 use crate::capture::supervisor::SourceEvent;
+use crate::capture::{AudioSpec, SourceError};
 use crate::encode::stage::EncoderEvent;
 use crate::engine::broadcast::Attached;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::Notice;
+use crate::media::SourceId;
 use crate::output::{OutputEvent, OutputState};
 use crate::render::overlay::OverlayProblem;
 
 impl Controller {
     pub(super) fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Source(id, SourceEvent::Ended) if self.microphone == Some(id) => {
-                let text = "no microphone was found: only the picture source's own sound is sent until you choose one";
-                self.tell(Severity::Notice, EventKind::NoMicrophone, text);
-            }
             Notice::Source(id, event) => {
-                if let Some(source) = self.sources.name(id) {
+                if let Some(source) = self.sources.picture(id) {
                     self.source_event(source, event);
+                } else {
+                    self.sound_event(id, event);
                 }
             }
             Notice::Output(id, event) => self.output_event(id, event),
@@ -78,6 +78,36 @@ impl Controller {
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
                 self.tell(Severity::Notice, EventKind::SourceEnded { source }, text);
+            }
+        }
+    }
+
+    /// What happens to a live sound never ends the show: there is silence in its place.
+    fn sound_event(&self, id: SourceId, event: SourceEvent) {
+        let Some((source, spec)) = self.sources.sound(id) else {
+            return; // closed meanwhile
+        };
+        let absent = |error: &SourceError| {
+            *spec == AudioSpec::MICROPHONE && matches!(error, SourceError::NotFound { .. })
+        };
+        match event {
+            SourceEvent::Up { description } => {
+                let text = format!("{source}: {description}");
+                self.tell(Severity::Notice, EventKind::SoundUp { source }, text);
+            }
+            // many machines have none, and many shows need none
+            SourceEvent::Down { error, .. } if absent(&error) => {
+                let text = "no microphone was found: it is heard as soon as one is plugged in";
+                self.tell(Severity::Notice, EventKind::NoMicrophone, text);
+            }
+            SourceEvent::Down { error, retrying } => {
+                let again = if retrying { "; trying again" } else { "" };
+                let text = format!("{source} is silent: {}{again}", words(&error));
+                self.tell(Severity::Degraded, EventKind::SoundLost { source }, text);
+            }
+            SourceEvent::Ended => {
+                let text = format!("{source} has ended");
+                self.tell(Severity::Notice, EventKind::SoundEnded { source }, text);
             }
         }
     }

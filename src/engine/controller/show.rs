@@ -19,6 +19,9 @@ impl Controller {
         }
         self.failed = None;
         self.live_since = None;
+        if !self.broadcast.is_on() {
+            self.audio.reset_loudness();
+        }
         let refused = match self.dead.clone() {
             Some(reason) => Err(reason),
             None => self.target(),

@@ -122,7 +122,7 @@ impl Controller {
         self.audio = self.audio_parts.start().map_err(|e| words(&e))?;
         let state = (self.sources).apply(&self.settings.scene, &self.settings.video, true);
         self.render_parts.scene.store(Arc::new(state));
-        self.open_microphone();
+        self.open_sounds(true);
         if self.broadcast.is_on() {
             let encoder = self.settings.audio.encoder.clone();
             self.audio
@@ -158,7 +158,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::capture::AudioSpec;
     use crate::engine::event::Event;
     use crate::engine::{EngineConfig, Shared};
     use crate::gpu::context::AdapterChoice;
@@ -179,7 +178,7 @@ mod tests {
         };
         let mut settings = Settings::default();
         settings.video.size = crate::media::video::Resolution::new(320, 180);
-        settings.audio.input = AudioSpec::None;
+        settings.audio.sounds.clear();
         settings.server.rtmp = ([127, 0, 0, 1], 0).into();
         settings.server.http = ([127, 0, 0, 1], 0).into();
         let runtime = tokio::runtime::Runtime::new().unwrap();

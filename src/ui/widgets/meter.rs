@@ -82,6 +82,40 @@ pub fn meter(ui: &mut Ui, levels: &Levels, muted: bool, t: &'static Text) -> Res
     response
 }
 
+/// A thin strip for one input: the louder channel's mean level as a bar, its held peak as a line.
+pub fn level_strip(ui: &mut Ui, levels: &Levels, name: &str) -> Response {
+    const HEIGHT: f32 = 4.0;
+    let size = vec2(ui.available_width(), HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let louder = |both: [f32; 2]| both[0].max(both[1]);
+    let (rms, peak) = (louder(levels.rms_dbfs), louder(levels.peak_dbfs));
+    let value = if peak <= FLOOR_DB {
+        "−∞ dB".to_owned()
+    } else {
+        format!("{peak:.0} dB").replace('-', "−")
+    };
+    let label = format!("{name}: {value}");
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &label));
+    let painter = ui.painter();
+    painter.rect_filled(rect, 0.0, color::RAISED);
+    let x = |db: f32| rect.left() + position(db) * rect.width();
+    let strip =
+        |from: f32, to: f32| Rect::from_min_max(pos2(from, rect.top()), pos2(to, rect.bottom()));
+    for (from, to, zone) in ZONES {
+        let lit = rms.min(to);
+        if lit > from {
+            painter.rect_filled(strip(x(from), x(lit)), 0.0, zone);
+        }
+    }
+    if peak > FLOOR_DB {
+        let zone = ZONES.iter().find(|(_, to, _)| peak <= *to);
+        let right = x(peak).max(rect.left() + 2.0);
+        let tint = zone.unwrap_or(&ZONES[2]).2;
+        painter.rect_filled(strip(right - 2.0, right), 0.0, tint);
+    }
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

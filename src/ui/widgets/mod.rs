@@ -4,13 +4,15 @@ mod anchor;
 mod controls;
 mod graph;
 mod icon;
+mod loudness;
 mod meter;
 
 pub use anchor::anchor_grid;
 pub use controls::{WideButton, choice_row, reveal_button, status_pill, wide_button};
 pub use graph::graph;
 pub use icon::Icon;
-pub use meter::meter;
+pub use loudness::loudness_bar;
+pub use meter::{level_strip, meter};
 
 use eframe::egui::{self, Align, Button, Color32, Frame, Layout, Margin, RichText, Stroke, Ui};
 
