@@ -16,7 +16,7 @@ use super::limiter::Limiter;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::timeline::ratio;
-use super::{AudioStats, InputMix, Levels};
+use super::{AudioStats, InputMix, Levels, ListenTo};
 use crate::media::SourceId;
 use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::ring::AudioTap;
@@ -50,6 +50,9 @@ pub(super) struct Mixer {
     meter: Meter,
     mix: Vec<Frame>,
     voice: Vec<Frame>,
+    listen: Option<ListenTo>,
+    /// The input that is listened to.
+    heard: Vec<Frame>,
     block: AudioBlock,
     /// Losses of inputs that have ended.
     ended: InputCounts,
@@ -71,6 +74,8 @@ impl Mixer {
             meter: Meter::default(),
             mix: vec![[0.0; 2]; BLOCK_FRAMES],
             voice: vec![[0.0; 2]; BLOCK_FRAMES],
+            listen: None,
+            heard: vec![[0.0; 2]; BLOCK_FRAMES],
             block: AudioBlock {
                 pts: origin,
                 samples: silence(),
@@ -160,6 +165,9 @@ impl Mixer {
         let new = self.cursor();
         let lowest = fade_from.map_or(new, |old| old.min(new));
         self.mix.fill([0.0; 2]);
+        if self.listen.is_some() {
+            self.heard.fill([0.0; 2]);
+        }
         for input in &mut self.inputs {
             input.settle(new, new + BLOCK_STEP);
             if input.timeline().end() <= lowest {
@@ -173,6 +181,9 @@ impl Mixer {
             });
             if let Some(old) = fade_from {
                 crossfade(input, old, voice);
+            }
+            if self.listen == Some(ListenTo::Input(input.source())) {
+                self.heard.copy_from_slice(voice);
             }
             input.gain.add(voice, &mut self.mix);
         }
@@ -195,6 +206,19 @@ impl Mixer {
         block
     }
 
+    /// What [`heard`](Self::heard) is from the next block on.
+    pub(super) const fn listen(&mut self, to: Option<ListenTo>) {
+        self.listen = to;
+    }
+
+    /// The last block of what is listened to.
+    pub(super) fn heard(&self) -> &[Frame] {
+        match self.listen {
+            Some(ListenTo::Input(_)) => &self.heard,
+            _ => &self.mix,
+        }
+    }
+
     /// Leaves out `blocks` blocks.
     pub(super) fn skip(&mut self, blocks: i64) {
         self.made += blocks;
@@ -207,7 +231,11 @@ impl Mixer {
             counts.add(input.counts());
         }
         let cursor = self.cursor();
-        let queued = self.inputs.iter().map(|i| i.waiting(cursor)).max();
+        let queued = self
+            .inputs
+            .iter()
+            .map(|i| i.waiting(cursor + self.lead))
+            .max();
         stats.levels = self.levels();
         stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
         stats.inputs.clear();
@@ -274,5 +302,9 @@ fn silence() -> Arc<[f32]> {
     std::iter::repeat_n(0.0, BLOCK_FRAMES * 2).collect()
 }
 
+#[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
+mod offset_tests;
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,9 @@ impl Controller {
         } else if change.mix || change.scene || change.format {
             self.set_mixes();
         }
+        if change.monitor || change.sounds {
+            self.apply_monitor();
+        }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
                 Severity::Notice,

@@ -2,6 +2,7 @@
 
 use eframe::egui::Ui;
 
+use super::listen::listen_ui;
 use super::sounds::sounds_ui;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
@@ -22,6 +23,7 @@ pub fn sound_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
     // The meter shows the mix: a muted microphone does not silence the sound of a file.
     meter(ui, &status.audio.levels, false, t);
     drift_ui(status, t, ui);
+    listen_ui(status, draft, ui);
     if draft.settings.audio != before {
         draft.apply(commands);
     }
