@@ -20,8 +20,8 @@ use super::input::{Input, InputCounts};
 use super::master::{LOOKAHEAD, Master, MasterSettings};
 use super::meter::Meter;
 use super::pace::Pace;
+use super::{AudioStats, InputMix, Levels, ListenTo};
 use super::timeline::offset;
-use super::{AudioStats, InputMix, Levels};
 use crate::media::SourceId;
 use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::ring::AudioTap;
@@ -57,6 +57,9 @@ pub struct Mixer {
     meter: Meter,
     mix: Vec<Frame>,
     voice: Vec<Frame>,
+    listen: Option<ListenTo>,
+    /// The input that is listened to.
+    heard: Vec<Frame>,
     block: AudioBlock,
     /// Losses of inputs that have ended.
     ended: InputCounts,
@@ -80,6 +83,8 @@ impl Mixer {
             meter: Meter::default(),
             mix: vec![[0.0; 2]; BLOCK_FRAMES],
             voice: vec![[0.0; 2]; BLOCK_FRAMES],
+            listen: None,
+            heard: vec![[0.0; 2]; BLOCK_FRAMES],
             block: AudioBlock {
                 pts: origin,
                 samples: silence(),
@@ -227,13 +232,22 @@ impl Mixer {
             master,
             mix,
             voice,
+            listen,
+            heard,
             ..
         } = self;
         let (mix, voice) = (&mut mix[..frames], &mut voice[..frames]);
         mix.fill([0.0; 2]);
+        let listened = |input: &Input| *listen == Some(ListenTo::Input(input.source()));
+        if listen.is_some() {
+            heard.fill([0.0; 2]);
+        }
         let is_speech = |input: &Input| input.strip.role() == Role::Speech;
         for input in inputs.iter_mut().filter(|i| is_speech(i)) {
             if hear(input, from, fade_from, voice) {
+                if listened(input) {
+                    heard[..frames].copy_from_slice(voice);
+                }
                 add(voice, mix);
             }
         }
@@ -241,6 +255,9 @@ impl Mixer {
         for input in inputs.iter_mut().filter(|i| !is_speech(i)) {
             if !hear(input, from, fade_from, voice) {
                 continue;
+            }
+            if listened(input) {
+                heard[..frames].copy_from_slice(voice);
             }
             if let Some(gains) = ducked
                 && input.strip.role() == Role::Music
@@ -250,6 +267,19 @@ impl Mixer {
                 }
             }
             add(voice, mix);
+        }
+    }
+
+    /// What [`heard`](Self::heard) is from the next block on.
+    pub(super) const fn listen(&mut self, to: Option<ListenTo>) {
+        self.listen = to;
+    }
+
+    /// The last block of what is listened to.
+    pub(super) fn heard(&self) -> &[Frame] {
+        match self.listen {
+            Some(ListenTo::Input(_)) => &self.heard,
+            _ => &self.mix,
         }
     }
 
@@ -266,7 +296,11 @@ impl Mixer {
             counts.add(input.counts());
         }
         let cursor = self.cursor();
-        let queued = self.inputs.iter().map(|i| i.waiting(cursor)).max();
+        let queued = self
+            .inputs
+            .iter()
+            .map(|i| i.waiting(cursor + self.lead))
+            .max();
         stats.levels = self.levels();
         stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
         stats.inputs.clear();
@@ -349,5 +383,9 @@ fn silence() -> Arc<[f32]> {
     std::iter::repeat_n(0.0, BLOCK_FRAMES * 2).collect()
 }
 
+#[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
+mod offset_tests;
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use super::clock::BLOCK_STEP;
 use super::encoder::{EncoderSlot, OpenEncoder};
 use super::master::MasterSettings;
+use super::listen::Listening;
 use super::mixer::Mixer;
-use super::{AudioConfig, AudioStats, InputMix};
+use super::{AudioConfig, AudioStats, InputMix, Listen};
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::AudioFormat;
@@ -43,6 +44,8 @@ struct Controls {
     master: Option<MasterSettings>,
     talking: bool,
     loudness_reset: bool,
+    /// Set when it changed.
+    listen: Option<Option<Listen>>,
     video_delay_ns: i64,
 }
 
@@ -68,6 +71,7 @@ struct Worker {
     shared: Arc<Shared>,
     mixer: Mixer,
     encoder: EncoderSlot,
+    listening: Option<Listening>,
     skipped: u64,
 }
 
@@ -90,6 +94,7 @@ impl Running {
                 shared,
                 mixer: Mixer::new(clock.now()),
                 encoder: EncoderSlot::new(open, bus),
+                listening: None,
                 skipped: 0,
             }
         };
@@ -155,6 +160,10 @@ impl Running {
         self.shared.controls.lock().loudness_reset = true;
     }
 
+    pub(super) fn set_listen(&self, listen: Option<Listen>) {
+        self.shared.controls.lock().listen = Some(listen);
+    }
+
     pub(super) fn set_video_delay(&self, nanos: i64) {
         self.shared.controls.lock().video_delay_ns = nanos;
     }
@@ -182,7 +191,11 @@ impl Worker {
             while self.mixer.due() <= now {
                 self.mixer.drain(now);
                 let block = self.mixer.mix();
-                if let Err(error) = self.encoder.encode(block, now) {
+                let encoded = self.encoder.encode(block, now);
+                if let Some(listening) = &mut self.listening {
+                    listening.feed(self.mixer.heard());
+                }
+                if let Err(error) = encoded {
                     return Err(format!("the audio encoder keeps failing: {error}"));
                 }
             }
@@ -227,6 +240,14 @@ impl Worker {
         if std::mem::take(&mut controls.loudness_reset) {
             self.mixer.reset_loudness();
         }
+        if let Some(listen) = controls.listen.take() {
+            match (&mut self.listening, listen) {
+                (Some(listening), Some(listen)) => listening.set(listen),
+                (listening, listen) => *listening = listen.map(Listening::new),
+            }
+            self.mixer
+                .listen(self.listening.as_ref().map(Listening::to));
+        }
     }
 
     /// After a long stop of the whole program no burst of old silence is sent: time stamps jump instead.
@@ -247,6 +268,7 @@ impl Worker {
         stats.packets = self.encoder.packets;
         stats.rebuilt = self.encoder.rebuilt;
         stats.skipped = self.skipped;
+        stats.listen = self.listening.as_ref().map(Listening::stats);
     }
 }
 

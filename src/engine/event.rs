@@ -68,6 +68,12 @@ pub enum EventKind {
     },
     /// There is no microphone: the sound is silence.
     NoMicrophone,
+    /// What somebody listens to is heard.
+    MonitorUp,
+    /// Nothing is heard by somebody who listens in; the stream is not touched.
+    MonitorLost,
+    /// What is listened to comes back into the stream.
+    MonitorEcho,
     /// The stream is live.
     OutputConnected,
     /// The connection was lost or not made; it is tried again.

@@ -64,6 +64,9 @@ impl Controller {
         if change.master {
             self.audio.set_master(self.settings.audio.master);
         }
+        if change.monitor || change.sounds {
+            self.apply_monitor();
+        }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
                 Severity::Notice,

@@ -34,9 +34,11 @@ impl Controller {
                 self.encoder_failed(&words(&error));
             }
             Notice::Exited(stage, exit) => self.stage_exited(stage, exit),
-            Notice::Devices(video, audio) => {
+            Notice::Devices(video, audio, outputs) => {
+                self.outputs = outputs;
                 (self.video_devices, self.audio_devices) = (video, audio);
             }
+            Notice::Playback(number, event) => self.playback_event(number, event),
             Notice::Overlay(OverlayProblem { index, message }) => {
                 let text = format!("watermark {}: {message}", index + 1);
                 let kind = EventKind::WatermarkProblem { index };
@@ -101,8 +103,16 @@ impl Controller {
                 self.tell(Severity::Notice, EventKind::NoMicrophone, text);
             }
             SourceEvent::Down { error, retrying } => {
-                let again = if retrying { "; trying again" } else { "" };
-                let text = format!("{source} is silent: {}{again}", words(&error));
+                let why = match &error {
+                    SourceError::Lost { what } => format!("{what} went away"),
+                    error => words(error),
+                };
+                let again = if retrying {
+                    "; it is heard again by itself as soon as it can be"
+                } else {
+                    ""
+                };
+                let text = format!("{source} is silent: {why}{again}");
                 self.tell(Severity::Degraded, EventKind::SoundLost { source }, text);
             }
             SourceEvent::Ended => {
