@@ -353,7 +353,8 @@ fn refusals_say_what_was_refused_and_whether_the_name_is_taken() {
                 code: code.to_owned(),
                 description: words.to_owned(),
                 phase,
-                busy
+                busy,
+                demand: None,
             }]
         );
         assert!(

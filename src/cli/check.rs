@@ -1,7 +1,10 @@
 //! `kaibo check URL`: would this server take the stream?
 
+use super::network_args::NetworkArgs;
 use super::{Exit, block_on, chain, fail, say};
-use crate::output::rtmp;
+use crate::output::check::check;
+use crate::output::net::NetworkSettings;
+use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::rtmp::url::{RtmpUrl, StreamKey};
 
 /// What to check.
@@ -12,6 +15,8 @@ pub(super) struct CheckArgs {
     /// For rtmps://: trust a server whose certificate nobody vouches for (your own).
     #[arg(long)]
     trust_any_certificate: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -23,7 +28,11 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
         Ok(url) => url,
         Err(e) => return fail(&format!("URL: {e}"), Exit::BadSettings),
     };
-    match block_on(rtmp::check(&url, args.trust_any_certificate)) {
+    let tuning = match tuning(args) {
+        Ok(tuning) => tuning,
+        Err(problems) => return fail(&problems, Exit::BadSettings),
+    };
+    match block_on(check(&url, &tuning)) {
         Ok(Ok(report)) if args.json => {
             say(&serde_json::to_string_pretty(&report).unwrap_or_default());
             Exit::Done
@@ -49,4 +58,19 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
         }
         Err(e) => fail(&chain(&e), Exit::NotOpened),
     }
+}
+
+/// The way to the server as the options say.
+fn tuning(args: &CheckArgs) -> Result<TuningHandle, String> {
+    let mut network = NetworkSettings::default();
+    args.network.apply(&mut network);
+    if let Some((field, reason)) = network.problems().first() {
+        return Err(format!("{field}: {reason}"));
+    }
+    let tuning = TuningHandle::new(StreamTuning {
+        trust_any_certificate: args.trust_any_certificate,
+        ..StreamTuning::default()
+    });
+    tuning.set_network(network);
+    Ok(tuning)
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod devices;
+mod network_args;
 mod push;
 mod push_args;
 mod serve;
