@@ -6,6 +6,7 @@
 
 mod camera;
 mod filters;
+mod network;
 mod pictures;
 mod watermark;
 mod world;
