@@ -6,6 +6,7 @@ use clap::Parser as _;
 use kaibo::cli::{self, Cli};
 
 fn main() -> ExitCode {
+    cli::hide_secrets();
     let cli = Cli::parse();
     kaibo::logging::init(cli.verbose);
     cli::run(cli).into()

@@ -8,6 +8,8 @@ mod support;
 mod lip_sync;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -75,7 +75,12 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("pipewire", &["capture/screen/portal"]),
     ("rustls", &["output"]),
     ("libc", &["output/probe_linux"]),
-    ("hyper", &["serve"]),
+    ("hyper", &["serve", "output/net"]),
+    ("tokio_rustls", &["output/net"]),
+    ("tokio_socks", &["output/net/proxy"]),
+    ("psl", &["rtmp/demand"]),
+    ("md5", &["rtmp/auth"]),
+    ("base64", &["rtmp/auth", "output/net/proxy"]),
     ("cpal", &["capture/microphone", "playback/system"]),
     (
         "pulseaudio",

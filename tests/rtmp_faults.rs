@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "rtmp_faults/demands.rs"]
+mod demands;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

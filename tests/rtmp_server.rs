@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kaibo::media::packet::{EncodedPacket, Track};
-use kaibo::output::rtmp::{RtmpOptions, check};
+use kaibo::output::check::check;
+use kaibo::output::rtmp::RtmpOptions;
+use kaibo::output::tuning::TuningHandle;
 use kaibo::output::{OutputError, OutputEvent, OutputState, Phase};
 use kaibo::rtmp::url::RtmpUrl;
 
@@ -359,7 +361,7 @@ fn check_tells_what_going_live_would_be_answered() {
     let ask = |app| {
         let url = RtmpUrl::parse(&server.address(app, KEY), None).unwrap();
         let started = Instant::now();
-        let answer = runtime.block_on(check(&url, false));
+        let answer = runtime.block_on(check(&url, &TuningHandle::default()));
         assert!(started.elapsed() < Duration::from_secs(3));
         answer
     };

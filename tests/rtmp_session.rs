@@ -2,6 +2,8 @@
 //! servers made of bytes by hand for what that one does not do.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "rtmp_session/endless.rs"]
+mod endless;
 #[path = "rtmp_session/hostile.rs"]
 mod hostile;
 #[path = "support/rtmp_peer.rs"]
@@ -353,7 +355,8 @@ fn refusals_say_what_was_refused_and_whether_the_name_is_taken() {
                 code: code.to_owned(),
                 description: words.to_owned(),
                 phase,
-                busy
+                busy,
+                demand: None,
             }]
         );
         assert!(
@@ -598,4 +601,58 @@ fn secrets_are_in_no_text() {
         "{text}"
     );
     assert!(text.contains("expired"));
+}
+
+#[test]
+fn enhanced_rtmp_is_told_only_when_wished_for() {
+    let connect = |enhanced| {
+        let url = RtmpUrl::parse(ADDRESS, None).unwrap();
+        let mut client = PublishSession::new(PublishConfig {
+            enhanced,
+            ..PublishConfig::new(url)
+        });
+        let out = Script::shake_hands(&mut client);
+        let connect = client_messages(&out[16..]).pop().unwrap();
+        let (_, values) = command_of(&connect);
+        (client, values[2].clone())
+    };
+    let (_, plain) = connect(false);
+    assert_eq!(plain.get("fourCcList"), None);
+    let (mut client, object) = connect(true);
+    let list = Amf0Value::StrictArray(vec!["hvc1".into(), "av01".into()]);
+    assert_eq!(object.get("fourCcList"), Some(&list));
+    assert_eq!(object.get("capsEx"), Some(&1.0.into()));
+    let takes = Amf0Value::Object(vec![(
+        "fourCcList".to_owned(),
+        Amf0Value::StrictArray(vec!["av01".into()]),
+    )]);
+    let answer = amf(&["_result".into(), 1.0.into(), takes, info(&[])]);
+    feed(&mut client, &message(20, 0, &answer)).unwrap();
+    assert!(client.server_takes("av01") && !client.server_takes("hvc1"));
+}
+
+#[test]
+fn a_connection_can_be_held_back_before_it_takes_the_name() {
+    let url = RtmpUrl::parse(ADDRESS, None).unwrap();
+    let mut client = PublishSession::new(PublishConfig {
+        hold: true,
+        ..PublishConfig::new(url)
+    });
+    Script::shake_hands(&mut client);
+    let [connected, created, started] = answers();
+    let (out, _) = feed(&mut client, &connected).unwrap();
+    assert_eq!((client.phase(), out.len()), (Phase::Held, 0));
+    let mut out = Vec::new();
+    client.release(&mut out);
+    assert_eq!(
+        client_messages(&out).len(),
+        3,
+        "releaseStream, FCPublish, createStream"
+    );
+    feed(&mut client, &created).unwrap();
+    feed(&mut client, &started).unwrap();
+    assert_eq!(client.phase(), Phase::Live);
+    out.clear();
+    client.release(&mut out);
+    assert!(out.is_empty());
 }

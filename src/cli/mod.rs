@@ -1,8 +1,11 @@
 //! The command line: arguments into [`Settings`](crate::settings::Settings), and one file per subcommand. Uses the same engine handle as the
 //! window and nothing else.
 
+mod bandwidth;
 mod check;
 mod devices;
+mod hide;
+mod network_args;
 mod push;
 mod push_args;
 mod serve;
@@ -14,6 +17,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use self::hide::hide_secrets;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

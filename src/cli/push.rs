@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use super::push_args::{PushArgs, StatsFormat};
+use super::push_args::{PushArgs, Secrets, StatsFormat};
 use super::{Exit, block_on, chain, fail, interrupted, say};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
@@ -15,7 +15,7 @@ use crate::engine::status::{EngineState, Status};
 use crate::engine::{Engine, EngineConfig, EngineHandle};
 use crate::gpu::context::{AdapterChoice, GpuContext};
 use crate::render::preview::PreviewSink;
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::rtmp::url::RtmpUrl;
 
 /// Tries before a server that never answered is given up; one that had the stream is tried until stopped.
 const FIRST_TRIES: u32 = 3;
@@ -23,8 +23,8 @@ const FIRST_TRIES: u32 = 3;
 pub(super) fn run(args: PushArgs) -> Exit {
     let asked = args
         .settings()
-        .and_then(|(settings, key)| Ok((settings, key, args.more()?)));
-    let (settings, key, more) = match asked {
+        .and_then(|(settings, secrets)| Ok((settings, secrets, args.more()?)));
+    let (settings, secrets, more) = match asked {
         Ok(asked) => asked,
         Err(problems) => return fail(&problems, Exit::BadSettings),
     };
@@ -50,12 +50,17 @@ pub(super) fn run(args: PushArgs) -> Exit {
         Err(e) => return fail(&chain(&e), Exit::NotOpened),
     };
     let mut show = Show::new(engine.handle().clone(), &args);
-    let exit = match show.begin(key, more) {
+    let exit = match show.begin(secrets, more) {
         Ok(()) => {
             block_on(show.outcome(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened))
         }
         Err(e) => fail(&e.to_string(), Exit::NotOpened),
     };
+    if let Some(path) = &args.flight_recorder
+        && let Err(e) = std::fs::write(path, engine.handle().flight_record())
+    {
+        fail(&format!("--flight-recorder: {}: {e}", path.display()), exit);
+    }
     if let Err(left) = engine.shutdown() {
         fail(&format!("did not end in time: {}", left.join(", ")), exit);
     }
@@ -97,8 +102,13 @@ impl<'a> Show<'a> {
         }
     }
 
-    fn begin(&self, key: StreamKey, more: Vec<RtmpUrl>) -> Result<(), crate::engine::NotAnswering> {
+    fn begin(
+        &self,
+        Secrets { key, login }: Secrets,
+        more: Vec<RtmpUrl>,
+    ) -> Result<(), crate::engine::NotAnswering> {
         self.handle.send(Command::SetKey(key))?;
+        self.handle.send(Command::SetLogin(login))?;
         self.handle.send(Command::SetMore(more))?;
         self.handle.send(Command::StartStream)?;
         match &self.args.record {
@@ -155,6 +165,11 @@ impl<'a> Show<'a> {
     /// Whether an event ends the show.
     fn verdict(&mut self, event: &Event) -> Option<Exit> {
         match &event.kind {
+            // nobody is there to answer
+            EventKind::RedirectAsked { host } if self.live_at.is_none() => Some(fail(
+                &format!("to allow it: --allow-redirect {host}"),
+                Exit::Rejected,
+            )),
             EventKind::OutputFailed { rejected: true } => Some(Exit::Rejected),
             EventKind::OutputFailed { .. } => Some(Exit::Lost),
             EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),

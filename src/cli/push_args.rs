@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::chain;
 use super::sound_args::SoundArgs;
+use super::network_args::NetworkArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
@@ -16,7 +17,7 @@ use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptPreset;
 use crate::render::scene::{Layer, Scene};
-use crate::rtmp::url::{RtmpUrl, StreamKey, split_address};
+use crate::rtmp::url::{Login, RtmpUrl, StreamKey, split_address};
 use crate::settings::{Settings, file};
 
 /// What to broadcast, and where to.
@@ -91,6 +92,11 @@ pub(super) struct PushArgs {
     /// For rtmps://: trust a server whose certificate nobody vouches for (your own).
     #[arg(long)]
     trust_any_certificate: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// At the end, write the last ten minutes (figures and events, no secrets) into this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) flight_recorder: Option<PathBuf>,
     /// Print figures once a second on standard output (as JSON: events, too).
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) stats: Option<StatsFormat>,
@@ -169,9 +175,16 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(err)
 }
 
+/// What settings do not hold.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    pub(super) key: StreamKey,
+    pub(super) login: Option<Login>,
+}
+
 impl PushArgs {
-    /// Settings file first, then the options over it. The key comes apart.
-    pub(super) fn settings(&self) -> Result<(Settings, StreamKey), String> {
+    /// Settings file first, then the options over it. The secrets come apart.
+    pub(super) fn settings(&self) -> Result<(Settings, Secrets), String> {
         let mut settings = match &self.config {
             None => Settings::default(),
             Some(path) => file::load(path)
@@ -228,18 +241,21 @@ impl PushArgs {
             check_recording(path)?;
         }
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
+        let mut login = None;
         let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
         if let Some(url) = url {
             let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
             settings.stream.url = split.address;
             key = split.key.unwrap_or(key);
+            login = split.login;
         }
+        self.network.apply(&mut settings.network);
         let problems = settings.problems();
         if problems.is_empty() && !settings.stream.url.trim().is_empty() {
             RtmpUrl::parse(&settings.stream.url, Some(&key)).map_err(|e| format!("--url: {e}"))?;
         }
         match problems.as_slice() {
-            [] => Ok((settings, key)),
+            [] => Ok((settings, Secrets { key, login })),
             problems => Err(problems
                 .iter()
                 .map(ToString::to_string)

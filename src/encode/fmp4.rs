@@ -53,6 +53,8 @@ pub fn codec_string(parameters: &CodecParameters) -> Option<String> {
             }
             _ => None,
         },
+        // the watch page plays H.264 only
+        CodecParameters::Hevc { .. } | CodecParameters::Av1 { .. } => None,
         CodecParameters::Aac { asc, .. } => match asc.as_ref() {
             // Object type 31 escapes to a longer form that no pusher of AAC-LC or HE-AAC uses.
             [first, _, ..] if (1..31).contains(&(first >> 3)) => {
@@ -225,9 +227,15 @@ impl Fmp4Muxer {
             }
             let par = &mut *(*stream).codecpar;
             match parameters {
-                CodecParameters::H264 { resolution, .. } => {
+                CodecParameters::H264 { resolution, .. }
+                | CodecParameters::Hevc { resolution, .. }
+                | CodecParameters::Av1 { resolution, .. } => {
                     par.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-                    par.codec_id = ffi::AVCodecID::AV_CODEC_ID_H264;
+                    par.codec_id = match parameters {
+                        CodecParameters::Hevc { .. } => ffi::AVCodecID::AV_CODEC_ID_HEVC,
+                        CodecParameters::Av1 { .. } => ffi::AVCodecID::AV_CODEC_ID_AV1,
+                        _ => ffi::AVCodecID::AV_CODEC_ID_H264,
+                    };
                     par.width = c_int::try_from(resolution.width).map_err(|_too_wide| bad())?;
                     par.height = c_int::try_from(resolution.height).map_err(|_too_high| bad())?;
                     (*stream).time_base = ffi::AVRational {

@@ -163,6 +163,13 @@ impl Broadcast {
         }
     }
 
+    /// The stream key may be sent to this host.
+    pub(super) fn allow_redirect(&self, host: &str) {
+        for attached in self.stream.iter().chain(&self.more) {
+            attached.output.allow_redirect(host);
+        }
+    }
+
     /// The stream treats its link by these settings from now on.
     pub(super) fn tune(&self, settings: &Settings) {
         let Settings {
@@ -170,8 +177,10 @@ impl Broadcast {
             encoder,
             audio,
             stream,
+            network,
             ..
         } = settings;
+        self.tuning.set_network(network.clone());
         let kbps = Bitrate::from_kbps;
         #[expect(
             clippy::cast_possible_truncation,
@@ -236,10 +245,12 @@ impl Broadcast {
             self.tuning.clone()
         } else {
             // the encoder can follow one link only
-            TuningHandle::new(StreamTuning {
+            let own = TuningHandle::new(StreamTuning {
                 adapt: false,
                 ..self.tuning.get()
-            })
+            });
+            own.set_network((*self.tuning.network()).clone());
+            own
         };
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::media::packet::Bitrate;
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::rtmp::url::{Login, RtmpUrl, StreamKey};
 use crate::settings::Settings;
 
 /// A wish of the user. The engine answers by its [`Status`](super::status::Status) and by events.
@@ -13,6 +13,12 @@ pub enum Command {
     ApplySettings(Box<Settings>),
     /// The stream key for the address in the settings; kept in memory only.
     SetKey(StreamKey),
+    /// User name and password for the address in the settings, for servers that want a login; kept in memory only.
+    SetLogin(Option<Login>),
+    /// The stream key may be sent to this host, to which a server has redirected the stream, and to what lies under it.
+    AllowRedirect(String),
+    /// Write what happened in the last ten minutes into this file, as JSON without secrets.
+    ExportRecorder(PathBuf),
     /// Further addresses, with their keys, that get the same stream from the next start on; kept in memory only. They
     /// drop pictures where their link is slow; the bitrate follows the first address alone.
     SetMore(Vec<RtmpUrl>),

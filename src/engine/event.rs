@@ -84,6 +84,15 @@ pub enum EventKind {
     LinkSilent,
     /// It does again.
     LinkReturned,
+    /// The server sends the stream to a host of somebody else: may it have the key?
+    RedirectAsked {
+        /// The host.
+        host: String,
+    },
+    /// The stream went over to another server without a break.
+    OutputMoved,
+    /// What happened in the last minutes was written to a file, or could not be.
+    RecorderExported,
     /// The stream will not be tried again.
     OutputFailed {
         /// The server refused (rather than: could not be reached).

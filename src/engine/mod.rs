@@ -10,6 +10,7 @@ mod controller;
 pub mod event;
 mod notice;
 mod overload;
+pub mod recorder;
 mod sources;
 pub mod status;
 
@@ -30,6 +31,7 @@ use crate::stage::{self, StartError, StopFlag};
 use command::Command;
 use controller::Controller;
 use event::{Event, EventRing};
+use recorder::Recorder;
 use status::Status;
 
 /// Everything the engine is given at the start.
@@ -81,6 +83,7 @@ struct Shared {
     commands: Sender<Command>,
     status: ArcSwap<Status>,
     events: Mutex<EventRing>,
+    recorder: Mutex<Recorder>,
 }
 
 impl Shared {
@@ -90,6 +93,7 @@ impl Shared {
             commands,
             status: ArcSwap::default(),
             events: Mutex::new(EventRing::new(512)),
+            recorder: Mutex::default(),
         };
         (shared, received)
     }
@@ -119,6 +123,11 @@ impl EngineHandle {
     /// The newest status (about 5 a second).
     pub fn status(&self) -> Arc<Status> {
         self.shared.status.load_full()
+    }
+
+    /// What happened in the last ten minutes, as JSON without secrets. Also when the engine itself has failed.
+    pub fn flight_record(&self) -> String {
+        self.shared.recorder.lock().json()
     }
 
     /// Takes the events since the last call, oldest first. One reader.

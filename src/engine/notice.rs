@@ -31,6 +31,8 @@ pub(super) enum Notice {
     Playback(u32, PlaybackEvent),
     /// Something about a watermark.
     Overlay(OverlayProblem),
+    /// The flight recorder was written, or why not.
+    Recorder(Result<std::path::PathBuf, String>),
     /// The picture was saved, or why not.
     Screenshot(Result<std::path::PathBuf, String>),
 }

@@ -1,7 +1,10 @@
 //! What the engine shows: a snapshot of everything, published about five times a second.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use super::recorder::Sample;
 use crate::audio::AudioStats;
 use crate::capture::supervisor::SourceStats;
 use crate::capture::{AudioDevice, VideoDevice};
@@ -98,6 +101,9 @@ pub struct Status {
     pub more: Vec<OutputStats>,
     /// The recording, while there is one.
     pub recording: Option<OutputStats>,
+    /// The last two minutes, a sample a second: for graphs.
+    #[serde(skip)]
+    pub graph: Arc<Vec<Sample>>,
     /// Pages that play the stream, when the built-in server has it.
     pub watch_url: Option<String>,
     /// Picture sources to choose from.

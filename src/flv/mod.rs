@@ -2,6 +2,7 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod amf0;
+pub mod enhanced;
 pub mod interleave;
 pub mod mux;
 pub mod tag;

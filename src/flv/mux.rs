@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::amf0::{Amf0Value, Properties, write_str};
+use super::enhanced::{self, FourCc};
 use super::tag::{
     FlvTag, TagKind, aac_frame, aac_sequence_header, avc_access_unit, avc_sequence_header,
 };
@@ -175,10 +176,12 @@ impl FlvMuxer {
                 // presentation time to the millisecond
                 let pts_ms = packet.pts.nanos_since(origin).div_euclid(1_000_000);
                 let composition_ms = u32::try_from((pts_ms - ms).max(0)).unwrap_or(u32::MAX);
-                (
-                    TagKind::Video,
-                    avc_access_unit(packet.keyframe, composition_ms, &packet.data),
-                )
+                let (keyframe, data) = (packet.keyframe, &packet.data);
+                let body = match four_cc(&packet.parameters) {
+                    None => avc_access_unit(keyframe, composition_ms, data),
+                    Some(codec) => enhanced::picture(codec, keyframe, composition_ms, data),
+                };
+                (TagKind::Video, body)
             }
         };
         out.push(FlvTag {
@@ -205,7 +208,7 @@ impl FlvMuxer {
         let old = known.replace(Arc::clone(&packet.parameters));
         let header_changed = old
             .as_ref()
-            .is_none_or(|old| old.extradata() != packet.parameters.extradata());
+            .is_none_or(|old| !same_header(old, &packet.parameters));
         let shape_changed = old.is_none_or(|old| !same_shape(&old, &packet.parameters));
         if shape_changed {
             self.metadata(ms, out);
@@ -220,6 +223,14 @@ impl FlvMuxer {
     fn sequence_header(&mut self, parameters: &CodecParameters, ms: i64, out: &mut Vec<FlvTag>) {
         let (kind, body) = match parameters {
             CodecParameters::H264 { avcc, .. } => (TagKind::Video, avc_sequence_header(avcc)),
+            CodecParameters::Hevc { hvcc: config, .. } => (
+                TagKind::Video,
+                enhanced::sequence_start(FourCc::Hvc1, config),
+            ),
+            CodecParameters::Av1 { av1c: config, .. } => (
+                TagKind::Video,
+                enhanced::sequence_start(FourCc::Av01, config),
+            ),
             CodecParameters::Aac { asc, .. } => (TagKind::Audio, aac_sequence_header(asc)),
         };
         self.header_tag(kind, ms, body, out);
@@ -251,19 +262,8 @@ impl FlvMuxer {
 
 /// Whether `onMetaData` says the same of both but for the nominal bitrate, which moves while a stream adapts.
 fn same_shape(a: &CodecParameters, b: &CodecParameters) -> bool {
+    let shape = |p: &CodecParameters| p.picture().map(|(size, rate, _)| (size, rate, four_cc(p)));
     match (a, b) {
-        (
-            CodecParameters::H264 {
-                resolution: size_a,
-                rate: rate_a,
-                ..
-            },
-            CodecParameters::H264 {
-                resolution: size_b,
-                rate: rate_b,
-                ..
-            },
-        ) => size_a == size_b && rate_a == rate_b,
         (
             CodecParameters::Aac {
                 sample_rate: rate_a,
@@ -276,7 +276,21 @@ fn same_shape(a: &CodecParameters, b: &CodecParameters) -> bool {
                 ..
             },
         ) => rate_a == rate_b && channels_a == channels_b,
-        _ => false,
+        _ => shape(a).is_some() && shape(a) == shape(b),
+    }
+}
+
+/// Whether decoders are told the same.
+fn same_header(a: &CodecParameters, b: &CodecParameters) -> bool {
+    four_cc(a) == four_cc(b) && a.extradata() == b.extradata()
+}
+
+/// The codec's letters, for those that have no number in FLV.
+const fn four_cc(parameters: &CodecParameters) -> Option<FourCc> {
+    match parameters {
+        CodecParameters::Hevc { .. } => Some(FourCc::Hvc1),
+        CodecParameters::Av1 { .. } => Some(FourCc::Av01),
+        CodecParameters::H264 { .. } | CodecParameters::Aac { .. } => None,
     }
 }
 
@@ -286,16 +300,13 @@ fn metadata_body(video: Option<&CodecParameters>, audio: Option<&CodecParameters
     let mut put = |name: &str, value: Amf0Value| p.push((name.to_owned(), value));
     put("duration", 0.0.into());
     put("fileSize", 0.0.into());
-    if let Some(CodecParameters::H264 {
-        resolution,
-        rate,
-        bitrate,
-        ..
-    }) = video
+    if let Some(parameters) = video
+        && let Some((resolution, rate, bitrate)) = parameters.picture()
     {
+        let codec = four_cc(parameters).map_or(7, FourCc::number);
         put("width", f64::from(resolution.width).into());
         put("height", f64::from(resolution.height).into());
-        put("videocodecid", 7.0.into());
+        put("videocodecid", f64::from(codec).into());
         put("videodatarate", f64::from(bitrate.kbps()).into());
         put("framerate", rate.as_f64().into());
     }

@@ -323,3 +323,72 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn hevc_and_av1_go_out_as_enhanced_rtmp() {
+    let hevc = Arc::new(CodecParameters::Hevc {
+        hvcc: Bytes::from_static(b"hvcc"),
+        resolution: Resolution::HD,
+        rate: FrameRate::FPS_30,
+        bitrate: Bitrate::from_kbps(2000),
+    });
+    let av1 = Arc::new(CodecParameters::Av1 {
+        av1c: Bytes::from_static(b"av1c"),
+        resolution: Resolution::HD,
+        rate: FrameRate::FPS_30,
+        bitrate: Bitrate::from_kbps(2000),
+    });
+    for (video, start, key, later, number) in [
+        (
+            hevc,
+            b"\x90hvc1hvcc".as_slice(),
+            b"\x93hvc1nals".as_slice(),
+            b"\xA1hvc1\x00\x00\x21nals".as_slice(),
+            1_752_589_105.0,
+        ),
+        (
+            av1,
+            b"\x90av01av1c",
+            b"\x91av01nals",
+            b"\xA1av01nals",
+            1_635_135_537.0,
+        ),
+    ] {
+        let feed = Feed {
+            video,
+            audio: aac(),
+        };
+        let mut muxer = FlvMuxer::new(0).with_audio(false);
+        let tags = mux(
+            &mut muxer,
+            &[feed.video(0, 0, true), feed.video(33_000, 66_000, false)],
+        );
+        let bodies: Vec<_> = tags[1..].iter().map(|t| &t.body[..]).collect();
+        assert_eq!(bodies, [start, key, later]);
+        let mut metadata = Amf0Reader::new(&tags[0].body);
+        metadata.read().unwrap();
+        let values = metadata.read().unwrap().unwrap();
+        assert_eq!(values.get("videocodecid").unwrap().as_f64(), Some(number));
+    }
+}
+
+#[test]
+fn another_codec_begins_with_its_own_header() {
+    let old = Feed::new();
+    let new = Feed {
+        video: Arc::new(CodecParameters::Hevc {
+            hvcc: Bytes::from_static(b"avcc"), // even with the same bytes
+            resolution: Resolution::HD,
+            rate: FrameRate::FPS_30,
+            bitrate: Bitrate::from_kbps(2500),
+        }),
+        audio: aac(),
+    };
+    let mut muxer = FlvMuxer::new(0).with_audio(false);
+    let tags = mux(
+        &mut muxer,
+        &[old.video(0, 0, true), new.video(33_000, 33_000, true)],
+    );
+    let firsts: Vec<_> = tags.iter().map(|t| t.body[0]).collect();
+    assert_eq!(firsts, [2, 0x17, 0x17, 2, 0x90, 0x93]);
+}

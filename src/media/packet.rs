@@ -75,6 +75,28 @@ pub enum CodecParameters {
         /// Nominal bitrate.
         bitrate: Bitrate,
     },
+    /// HEVC; pushed as Enhanced RTMP.
+    Hevc {
+        /// `HEVCDecoderConfigurationRecord` (ISO/IEC 14496-15), 4-byte NAL lengths.
+        hvcc: Bytes,
+        /// Coded picture size.
+        resolution: Resolution,
+        /// Nominal rate.
+        rate: FrameRate,
+        /// Nominal bitrate.
+        bitrate: Bitrate,
+    },
+    /// AV1; pushed as Enhanced RTMP. Packets hold OBUs with sizes, without temporal delimiters.
+    Av1 {
+        /// `AV1CodecConfigurationRecord` (AV1 in ISOBMFF, 2.3).
+        av1c: Bytes,
+        /// Coded picture size.
+        resolution: Resolution,
+        /// Nominal rate.
+        rate: FrameRate,
+        /// Nominal bitrate.
+        bitrate: Bitrate,
+    },
     /// AAC-LC.
     Aac {
         /// `AudioSpecificConfig` (ISO/IEC 14496-3).
@@ -93,6 +115,8 @@ impl CodecParameters {
     pub const fn extradata(&self) -> &Bytes {
         match self {
             Self::H264 { avcc, .. } => avcc,
+            Self::Hevc { hvcc, .. } => hvcc,
+            Self::Av1 { av1c, .. } => av1c,
             Self::Aac { asc, .. } => asc,
         }
     }
@@ -100,29 +124,63 @@ impl CodecParameters {
     /// The track these parameters describe.
     pub const fn track(&self) -> Track {
         match self {
-            Self::H264 { .. } => Track::Video,
+            Self::H264 { .. } | Self::Hevc { .. } | Self::Av1 { .. } => Track::Video,
             Self::Aac { .. } => Track::Audio,
         }
     }
-}
 
-impl fmt::Debug for CodecParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Size, nominal rate and nominal bitrate of pictures; `None` for sound.
+    pub const fn picture(&self) -> Option<(Resolution, FrameRate, Bitrate)> {
         match self {
             Self::H264 {
                 resolution,
                 rate,
                 bitrate,
                 ..
-            } => write!(f, "H264({resolution}, {rate} fps, {bitrate})"),
+            }
+            | Self::Hevc {
+                resolution,
+                rate,
+                bitrate,
+                ..
+            }
+            | Self::Av1 {
+                resolution,
+                rate,
+                bitrate,
+                ..
+            } => Some((*resolution, *rate, *bitrate)),
+            Self::Aac { .. } => None,
+        }
+    }
+
+    const fn codec(&self) -> &'static str {
+        match self {
+            Self::H264 { .. } => "H264",
+            Self::Hevc { .. } => "HEVC",
+            Self::Av1 { .. } => "AV1",
+            Self::Aac { .. } => "AAC",
+        }
+    }
+}
+
+impl fmt::Debug for CodecParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codec = self.codec();
+        if let Some((resolution, rate, bitrate)) = self.picture() {
+            return write!(f, "{codec}({resolution}, {rate} fps, {bitrate})");
+        }
+        match self {
             Self::Aac {
                 sample_rate,
                 channels,
                 bitrate,
                 ..
-            } => {
-                write!(f, "AAC({sample_rate} Hz, {channels} channels, {bitrate})")
-            }
+            } => write!(
+                f,
+                "{codec}({sample_rate} Hz, {channels} channels, {bitrate})"
+            ),
+            _ => f.write_str(codec),
         }
     }
 }
@@ -142,7 +200,7 @@ pub struct EncodedPacket {
     pub keyframe: bool,
     /// What a full queue may do with it.
     pub drop: DropClass,
-    /// AVCC NAL units (4-byte lengths, no parameter sets) or a raw AAC frame (no ADTS).
+    /// AVCC or HVCC NAL units (4-byte lengths, no parameter sets), AV1 OBUs, or a raw AAC frame (no ADTS).
     pub data: Bytes,
     /// What the decoder needs; a new `Arc` with other contents means a new sequence header before this packet.
     pub parameters: Arc<CodecParameters>,

@@ -68,6 +68,53 @@ pub enum OutputError {
         #[source]
         source: io::Error,
     },
+    /// The proxy does not let us through.
+    #[error("the proxy {proxy} cannot be used: {reason}")]
+    Proxy {
+        /// Host and port.
+        proxy: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Connections cannot start where they shall.
+    #[error(
+        "there is no network interface or address {name:?} on this computer that leads to the server: choose another one, or \
+         none, in the network settings"
+    )]
+    Interface {
+        /// As set.
+        name: String,
+    },
+    /// The server sends us to somebody else's.
+    #[error(
+        "the server sends the stream to {host}, which belongs to somebody else: the stream key is not sent there before you \
+         allow it"
+    )]
+    RedirectAsked {
+        /// Where to.
+        host: String,
+    },
+    /// The server sends us from an encrypted address to an open one.
+    #[error(
+        "the server sends the stream to {host} without encryption: this is not followed; ask whoever runs the server for \
+         another address"
+    )]
+    RedirectUnsafe {
+        /// Where to.
+        host: String,
+    },
+    /// One redirect after the other.
+    #[error("the servers send the stream in circles: ask whoever runs them for another address")]
+    Redirects,
+    /// A login is wanted, and the address has none.
+    #[error(
+        "the server wants a user name and password: put them into the address, as in \
+         rtmp://user:password@live.example.com/app/key"
+    )]
+    LoginWanted,
+    /// It is not the right one.
+    #[error("the server does not accept this user name and password: check them in the address")]
+    LoginWrong,
     /// The connection cannot be made private, or the server cannot be trusted.
     #[error("{host}:{port} cannot be reached safely: {reason}")]
     Tls {
@@ -237,6 +284,13 @@ impl OutputError {
             | Self::Ended { .. }
             | Self::Stalled { .. }
             | Self::SlowDisk { .. }
+            | Self::Proxy { .. }
+            | Self::Interface { .. }
+            | Self::RedirectAsked { .. }
+            | Self::RedirectUnsafe { .. }
+            | Self::Redirects
+            | Self::LoginWanted
+            | Self::LoginWrong
             | Self::Lost(_) => Recovery::Retry,
             Self::File { .. } | Self::Internal => Recovery::GiveUp,
         }
@@ -252,12 +306,20 @@ impl OutputError {
             | Self::Ended { .. }
             | Self::Stalled { .. }
             | Self::SlowDisk { .. }
+            | Self::Proxy { .. }
+            | Self::Interface { .. }
             | Self::Lost(_) => Failure::Passing,
             Self::ClosedEarly { .. } | Self::NotRtmp { .. } => Failure::Doubtful,
             Self::Busy { .. } => Failure::Busy,
-            Self::Rejected { .. } | Self::Tls { .. } | Self::File { .. } | Self::Internal => {
-                Failure::Refused
-            }
+            Self::Rejected { .. }
+            | Self::RedirectAsked { .. }
+            | Self::RedirectUnsafe { .. }
+            | Self::Redirects
+            | Self::LoginWanted
+            | Self::LoginWrong
+            | Self::Tls { .. }
+            | Self::File { .. }
+            | Self::Internal => Failure::Refused,
         }
     }
 
@@ -265,7 +327,14 @@ impl OutputError {
     pub const fn is_rejection(&self) -> bool {
         matches!(
             self,
-            Self::Rejected { .. } | Self::Busy { .. } | Self::ClosedEarly { .. }
+            Self::Rejected { .. }
+                | Self::Busy { .. }
+                | Self::ClosedEarly { .. }
+                | Self::RedirectAsked { .. }
+                | Self::RedirectUnsafe { .. }
+                | Self::Redirects
+                | Self::LoginWanted
+                | Self::LoginWrong
         )
     }
 

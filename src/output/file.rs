@@ -281,6 +281,7 @@ impl Output for FileOutput {
             acked_bytes: 0,
             rtt_ms: None,
             adapt: None,
+            asks: None,
         }
     }
 

@@ -8,10 +8,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::backoff::SETTLED;
-use super::connect;
 use super::error::{OutputError, Phase, with_causes};
+use super::net::connect::{self, Route};
 use super::transport::Transport;
 use crate::flv::tag::FlvTag;
+use crate::rtmp::demand::Demand;
 use crate::rtmp::session::{self, PublishConfig, PublishSession, SessionError, SessionEvent};
 use crate::rtmp::url::RtmpUrl;
 
@@ -72,6 +73,43 @@ pub(super) struct Trace {
     pub(super) answers: Vec<String>,
 }
 
+/// How a connection is made.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) route: Route,
+    /// Also to a server whose certificate nobody vouches for.
+    pub(super) trust_any: bool,
+    /// Query that answers a demand for a login.
+    pub(super) auth: Option<String>,
+    /// Only up to the application; [`Link::go_on`] does the rest.
+    pub(super) hold: bool,
+    /// The server is told that we speak Enhanced RTMP.
+    pub(super) enhanced: bool,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// That is all.
+    Final(OutputError),
+    /// The server would have it otherwise; the error if that is not done.
+    Demand(Demand, OutputError),
+}
+
+impl Refusal {
+    pub(super) fn into_error(self) -> OutputError {
+        match self {
+            Self::Final(error) | Self::Demand(_, error) => error,
+        }
+    }
+}
+
+impl From<OutputError> for Refusal {
+    fn from(error: OutputError) -> Self {
+        Self::Final(error)
+    }
+}
+
 /// An open connection on which the server has accepted the stream.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -91,22 +129,28 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects, shakes hands, asks for application and stream.
+    /// Connects, shakes hands, asks for application and stream, as far as the plan goes.
     ///
     /// `ghost` is the connection before this one, if the server may not know of its end yet: it is reset as soon as the
     /// server is reached, and thereby gives back the name.
-    pub(super) async fn establish(
+    pub(super) async fn open(
         url: &RtmpUrl,
         limits: &Limits,
-        trust_any: bool,
+        plan: Plan,
         ghost: &mut Option<Ghost>,
-    ) -> Result<Self, OutputError> {
+    ) -> Result<Self, Refusal> {
         let started = Instant::now();
-        let stream = connect::open(&url.host, url.port, limits.tcp).await?;
+        let stream = plan.route.open(&url.host, url.port, limits.tcp).await?;
         drop(ghost.take());
         let peer = stream.peer_addr();
         let tcp = started.elapsed();
-        let transport = Transport::over(stream, url, trust_any, limits.handshake).await?;
+        let transport = Transport::over(stream, url, plan.trust_any, limits.handshake).await?;
+        let config = PublishConfig {
+            auth: plan.auth,
+            hold: plan.hold,
+            enhanced: plan.enhanced,
+            ..PublishConfig::new(url.clone())
+        };
         let mut link = Self {
             trace: Trace {
                 peer: peer.map_or_else(|_| String::new(), |a| a.to_string()),
@@ -114,7 +158,7 @@ impl Link {
                 ..Trace::default()
             },
             transport,
-            session: PublishSession::new(PublishConfig::new(url.clone())),
+            session: PublishSession::new(config),
             url: url.clone(),
             out: Vec::new(),
             sent: 0,
@@ -128,8 +172,15 @@ impl Link {
         Ok(link)
     }
 
-    async fn negotiate(&mut self, limits: &Limits) -> Result<(), OutputError> {
-        let mut phase = Phase::Handshake;
+    /// Asks for the stream on a connection that was held back before that.
+    pub(super) async fn go_on(&mut self, limits: &Limits) -> Result<(), OutputError> {
+        self.mark_start();
+        self.session.release(&mut self.out);
+        self.negotiate(limits).await.map_err(Refusal::into_error)
+    }
+
+    async fn negotiate(&mut self, limits: &Limits) -> Result<(), Refusal> {
+        let mut phase = phase_of(self.session.phase());
         let mut began = Instant::now();
         loop {
             let now = phase_of(self.session.phase());
@@ -141,7 +192,10 @@ impl Link {
                 }
                 (phase, began) = (now, Instant::now());
             }
-            if self.session.phase() == session::Phase::Live {
+            if matches!(
+                self.session.phase(),
+                session::Phase::Live | session::Phase::Held
+            ) {
                 self.trace.publish += began.elapsed();
                 return Ok(());
             }
@@ -162,15 +216,15 @@ impl Link {
             self.hear_answers(phase)?;
             match received {
                 Ok(()) => {}
-                Err(ReceiveError::Io(e)) => return Err(self.early_error(phase, e)),
-                Err(ReceiveError::Session(e)) => return Err(self.not_rtmp(e)),
+                Err(ReceiveError::Io(e)) => return Err(self.early_error(phase, e).into()),
+                Err(ReceiveError::Session(e)) => return Err(self.not_rtmp(e).into()),
             }
         }
     }
 
     /// Takes what the server said before the stream ran.
-    fn hear_answers(&mut self, phase: Phase) -> Result<(), OutputError> {
-        let mut refused = None;
+    fn hear_answers(&mut self, phase: Phase) -> Result<(), Refusal> {
+        let mut refused: Option<Refusal> = None;
         for event in std::mem::take(&mut self.events) {
             let answer = match event {
                 SessionEvent::Connected { description } => {
@@ -184,14 +238,23 @@ impl Link {
                     code,
                     description,
                     busy,
+                    demand,
                     ..
                 } => {
-                    refused = refused.or(Some(rejection(code, description, busy)));
+                    let error = rejection(code, description, busy);
+                    let refusal = match demand {
+                        Some(demand) => Refusal::Demand(demand, error),
+                        None => error.into(),
+                    };
+                    refused = refused.or(Some(refusal));
                     continue;
                 }
                 SessionEvent::PeerClosed { .. } => {
-                    refused = refused.or(Some(self.closed_early(phase)));
+                    refused = refused.or(Some(self.closed_early(phase).into()));
                     continue;
+                }
+                SessionEvent::ReconnectWanted { description, .. } => {
+                    format!("NetConnection.Connect.ReconnectRequest: {description}")
                 }
                 SessionEvent::HandshakeDone | SessionEvent::Acked(_) => continue,
             };
@@ -246,6 +309,11 @@ impl Link {
     /// Gives the connection up, but lets the server know only when the ghost is dropped.
     pub(super) fn into_ghost(self) -> Ghost {
         Ghost(self.transport.into_socket())
+    }
+
+    /// The server's address, where it really is.
+    pub(super) const fn url(&self) -> &RtmpUrl {
+        &self.url
     }
 
     /// What establishing showed.
@@ -375,6 +443,14 @@ impl Link {
     /// Says goodbye behind what is pending, sends it as far as the server takes it within a second, closes. Returns the
     /// bytes sent.
     pub(super) async fn close(mut self) -> usize {
+        let sent = self.say_goodbye().await;
+        self.linger().await;
+        sent
+    }
+
+    /// Says goodbye behind what is pending, sends it as far as the server takes it within a second. Returns the bytes
+    /// sent; [`Self::linger`] must follow.
+    pub(super) async fn say_goodbye(&mut self) -> usize {
         self.session.finish(&mut self.out);
         let mut sent = 0;
         let flush = async {
@@ -391,8 +467,12 @@ impl Link {
             timeout_at(Instant::now() + LAST_WORDS, flush).await;
         let left = self.pending();
         tracing::debug!(sent, left, ok = ?flushed, "goodbye");
-        // Closing with unread bytes would reset the connection and take the last media with it, so the server's own
-        // close is waited for a moment. It may be gone already, which is just as well.
+        sent
+    }
+
+    /// Closing with unread bytes would reset the connection and take the last media with it, so the server's own close
+    /// is waited for a moment. It may be gone already, which is just as well.
+    pub(super) async fn linger(mut self) {
         let linger = async {
             self.out.clear();
             self.sent = 0;
@@ -404,7 +484,6 @@ impl Link {
         };
         let ended: Result<io::Result<()>, _> = timeout_at(Instant::now() + LINGER, linger).await;
         tracing::debug!(ended = ?ended, "closed");
-        sent
     }
 
     /// Empties the socket's receive side; answers to a goodbye mean nothing any more.
@@ -475,7 +554,7 @@ pub(super) fn rejection(code: String, description: String, busy: bool) -> Output
 const fn phase_of(phase: session::Phase) -> Phase {
     match phase {
         session::Phase::New | session::Phase::Handshake => Phase::Handshake,
-        session::Phase::Connecting => Phase::Connect,
+        session::Phase::Connecting | session::Phase::Held => Phase::Connect,
         session::Phase::CreatingStream
         | session::Phase::Requesting
         | session::Phase::Live

@@ -3,18 +3,22 @@
 
 pub mod adapt;
 pub mod backoff;
-mod connect;
+pub mod check;
+mod dial;
 mod error;
 pub mod file;
 mod flv_file;
 mod latch;
 mod ledger;
 mod link;
+mod moving;
+pub mod net;
 mod probe;
 mod pump;
 mod rate;
 pub mod rtmp;
 pub mod send_queue;
+mod slow;
 mod tagger;
 mod transport;
 pub mod tuning;
@@ -93,6 +97,8 @@ pub struct OutputStats {
     pub rtt_ms: Option<u32>,
     /// What the bitrate is, and why; while it follows the link.
     pub adapt: Option<Decision>,
+    /// The server sends the stream to this host, and the user has not said yet whether the key may go there.
+    pub asks: Option<String>,
 }
 
 /// What happened to an output.
@@ -125,6 +131,16 @@ pub enum OutputEvent {
     },
     /// What was silent takes data again.
     Returned,
+    /// The server sends the stream to this host: may it have the key? [`Output::allow_redirect`] says yes.
+    RedirectAsked {
+        /// Somebody else's, as far as names tell.
+        host: String,
+    },
+    /// The stream went over to another connection at a keyframe.
+    Moved {
+        /// Address of the server, with the port.
+        peer: String,
+    },
     /// It will not be tried again.
     Failed {
         /// Why.
@@ -155,6 +171,8 @@ pub trait Output: PacketSink {
     fn request_stop(&self);
     /// Tries at once if it is waiting before another try.
     fn retry_now(&self) {}
+    /// The stream key may be sent to `host`.
+    fn allow_redirect(&self, _host: &str) {}
     /// Its end has come; never waits.
     fn has_ended(&self) -> bool;
     /// Waits for its end; false when it did not end in time and was cut.

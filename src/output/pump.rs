@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::adapt::BitrateController;
 use super::error::OutputError;
 use super::link::{Ghost, Link, rejection};
+use super::moving::{Move, Step};
 use super::rtmp::Shared;
 use super::send_queue::QueueLimits;
 use super::tagger::Tagger;
@@ -19,6 +20,7 @@ use crate::rtmp::session::SessionEvent;
 
 /// Bytes taken out of the queue ahead of the socket. What has left the queue cannot be dropped any more.
 const BATCH: usize = 32 << 10;
+
 /// Media of one connection.
 pub(super) struct Pump<'a> {
     shared: &'a Shared,
@@ -27,6 +29,16 @@ pub(super) struct Pump<'a> {
     tags: Vec<FlvTag>,
     watch: Watch,
     controller: &'a mut BitrateController,
+    /// To another connection, without a break.
+    moving: Move<'a>,
+}
+
+/// How sending ended.
+pub(super) enum Outcome {
+    /// As asked.
+    Stopped,
+    /// The next packet is a keyframe, and this connection waits for it.
+    Moved(Link),
 }
 
 impl<'a> Pump<'a> {
@@ -44,14 +56,15 @@ impl<'a> Pump<'a> {
             tags: Vec::new(),
             watch: Watch::new(Instant::now()),
             controller,
+            moving: Move::new(shared),
         }
     }
 
-    /// Sends until asked to stop (`Ok`) or the connection is lost.
+    /// Sends until asked to stop, until it is time for another connection, or until this one is lost.
     pub(super) async fn run(
         &mut self,
         stop: &mut watch::Receiver<bool>,
-    ) -> Result<(), OutputError> {
+    ) -> Result<Outcome, OutputError> {
         let began = Instant::now();
         self.send(stop).await.map_err(|error| {
             if began.elapsed() < self.shared.options.limits.settled {
@@ -62,11 +75,16 @@ impl<'a> Pump<'a> {
         })
     }
 
-    async fn send(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), OutputError> {
+    async fn send(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Outcome, OutputError> {
         let stall = self.shared.options.limits.stall;
         loop {
             self.fill(BATCH)?;
             self.write()?;
+            if self.shared.queue.is_at_keyframe()
+                && let Some(link) = self.moving.take_ready()
+            {
+                return Ok(Outcome::Moved(link));
+            }
             self.look(stall)?;
             if self.link.pending() == 0 && self.shared.queue.is_ready() {
                 // More than one batch was waiting. Other tasks of the runtime and the server's words get their turn.
@@ -76,7 +94,8 @@ impl<'a> Pump<'a> {
             }
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = stop.wait_for(|stop| *stop) => return Ok(Outcome::Stopped),
+                step = self.moving.step() => self.moving_told(step),
                 ready = self.link.ready() => {
                     ready.map_err(OutputError::Lost)?;
                     self.receive()?;
@@ -102,6 +121,8 @@ impl<'a> Pump<'a> {
         let limits = QueueLimits::stream(tuning.max_delay + look.rtt);
         self.shared.queue.set_flow(limits, look.flow);
         self.shared.looked(&look);
+        self.moving
+            .look(now, look.decision.as_ref(), &tuning, &self.link);
         let untaken = if self.link.pending() > 0 {
             self.link.progress()
         } else {
@@ -115,6 +136,25 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// What the move to another connection came to.
+    fn moving_told(&self, step: Step) {
+        match step {
+            // the next picture shall be one that the new connection can begin with
+            Step::Ready => self.shared.want_keyframe(),
+            Step::Asks(host) => self.shared.ask_redirect(host),
+            Step::Nothing => {}
+        }
+    }
+
+    /// Sends what is left with a goodbye, and leaves the closing to a task of its own. Returns when the server can know.
+    pub(super) async fn retire(mut self) {
+        self.tagger.finish(&mut self.tags);
+        self.publish_tags().ok();
+        let sent = self.link.say_goodbye().await;
+        self.shared.count(sent);
+        tokio::spawn(self.link.linger());
+    }
+
     /// Ends without a word, as nothing gets through.
     pub(super) fn into_ghost(self) -> Ghost {
         self.link.into_ghost()
@@ -122,6 +162,7 @@ impl<'a> Pump<'a> {
 
     /// Sends what is left with a goodbye.
     pub(super) async fn finish(mut self) {
+        self.moving.give_up();
         // A failure here ends the connection as well as a goodbye does.
         self.fill(usize::MAX).ok();
         self.tagger.finish(&mut self.tags);
@@ -138,6 +179,7 @@ impl<'a> Pump<'a> {
             });
         }
         while self.link.pending() < limit
+            && !(self.moving.is_ready() && self.shared.queue.is_at_keyframe())
             && let Some(packet) = self.shared.queue.pop()
         {
             self.tagger.push(packet, &mut self.tags);
@@ -181,6 +223,13 @@ impl<'a> Pump<'a> {
                 }
                 SessionEvent::Status { code, description } => {
                     tracing::info!(code, description, "server");
+                }
+                SessionEvent::ReconnectWanted {
+                    redirect,
+                    description,
+                } => {
+                    tracing::info!(description, "the server asks for a new connection");
+                    self.moving.server_asks(self.link.url(), redirect.as_ref());
                 }
                 SessionEvent::HandshakeDone
                 | SessionEvent::Connected { .. }

@@ -11,10 +11,12 @@ use tokio::time::sleep;
 
 use super::adapt::{BitrateController, Decision};
 use super::backoff::{Backoff, Next};
+use super::dial::{Consent, Dialer, Wish};
 use super::latch::Latch;
 pub use super::link::Limits;
-use super::link::Link;
-use super::pump::Pump;
+use super::link::{Ghost, Link};
+use super::net::resolver::Resolver;
+use super::pump::{Outcome, Pump};
 use super::rate::RateMeter;
 use super::send_queue::{QueueLimits, SharedQueue, Verdict};
 use super::tuning::TuningHandle;
@@ -54,6 +56,8 @@ pub fn start_with(url: RtmpUrl, cx: OutputContext, options: RtmpOptions) -> Arc<
         tuning: cx.tuning,
         listener: cx.listener,
         retry_now: Notify::new(),
+        resolver: Arc::default(),
+        consent: Consent::default(),
         clock: cx.clock,
         figures: Mutex::new(Figures::default()),
         ended: Latch::default(),
@@ -80,6 +84,9 @@ pub(super) struct Shared {
     listener: OutputListener,
     /// Ends the pause between two tries.
     retry_now: Notify,
+    resolver: Arc<Resolver>,
+    /// Who else may have the key.
+    pub(super) consent: Consent,
     clock: MediaClock,
     figures: Mutex<Figures>,
     ended: Latch,
@@ -97,6 +104,8 @@ struct Figures {
     /// What the encoder was last told.
     decision: Option<Decision>,
     rtt: Duration,
+    /// Host that waits for the user's word.
+    asks: Option<String>,
 }
 
 impl Default for Figures {
@@ -111,6 +120,7 @@ impl Default for Figures {
             acked_before: 0,
             decision: None,
             rtt: Duration::ZERO,
+            asks: None,
         }
     }
 }
@@ -120,23 +130,29 @@ impl Shared {
         let mut backoff = Backoff::new();
         let mut controller = BitrateController::new(&self.tuning.get().limits);
         let mut ghost = None;
+        // a connection made while the one before it was still on air
+        let mut ready: Option<Link> = None;
         loop {
             let started = Instant::now();
-            let trust_any = self.tuning.get().trust_any_certificate;
-            let limits = &self.options.limits;
+            let moved = ready.is_some();
             let attempt = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                link = Link::establish(&self.url, limits, trust_any, &mut ghost) => link,
+                link = self.connect(ready.take(), &mut ghost) => link,
             };
             let error = match attempt {
                 Ok(link) => {
                     backoff.connected(Instant::now());
-                    self.go_live(started, &link);
+                    self.go_live(started, &link, moved);
                     controller.reconnected(&self.tuning.get().limits);
                     let start_ms = self.options.start_ms;
                     let mut pump = Pump::new(self, link, start_ms, &mut controller);
                     match pump.run(&mut stop).await {
-                        Ok(()) => return pump.finish().await,
+                        Ok(Outcome::Stopped) => return pump.finish().await,
+                        Ok(Outcome::Moved(link)) => {
+                            pump.retire().await;
+                            ready = Some(link);
+                            continue;
+                        }
                         Err(error) => {
                             ghost = Some(pump.into_ghost());
                             self.forget_link();
@@ -147,6 +163,18 @@ impl Shared {
                 Err(error) => error,
             };
             self.queue.close();
+            if let OutputError::RedirectAsked { host } = error {
+                // only the user can say how it goes on
+                self.ask_redirect(host.clone());
+                let network = self.tuning.network();
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    () = self.consent.given(&host, &network) => {}
+                    () = self.retry_now.notified() => {}
+                }
+                self.figures.lock().asks = None;
+                continue;
+            }
             let next = backoff.failed(error.failure(), Instant::now(), fastrand::f64());
             let Next::Retry(delay) = next else {
                 return self.fail(error);
@@ -179,16 +207,70 @@ impl Shared {
         }
     }
 
-    fn go_live(&self, started: Instant, link: &Link) {
-        self.queue.reset(self.clock.now());
+    /// A connection on which the server takes the stream.
+    async fn connect(
+        &self,
+        ready: Option<Link>,
+        ghost: &mut Option<Ghost>,
+    ) -> Result<Link, OutputError> {
+        if let Some(mut link) = ready {
+            return link.go_on(&self.options.limits).await.map(|()| link);
+        }
+        let wish = Wish {
+            url: self.url.clone(),
+            avoid: None,
+            hold: false,
+        };
+        self.dialer().establish(&wish, ghost).await
+    }
+
+    /// What gets to the server.
+    pub(super) fn dialer(&self) -> Dialer<'_> {
+        Dialer {
+            home: &self.url,
+            limits: &self.options.limits,
+            tuning: &self.tuning,
+            resolver: &self.resolver,
+            consent: &self.consent,
+        }
+    }
+
+    /// The server at this address is slow: others are better.
+    pub(super) fn disgrace(&self, ip: std::net::IpAddr) {
+        self.resolver.disgrace(ip);
+    }
+
+    /// The next picture should be a keyframe.
+    pub(super) fn want_keyframe(&self) {
+        (self.listener)(OutputEvent::NeedKeyframe);
+    }
+
+    /// The user shall say whether `host` may have the key.
+    pub(super) fn ask_redirect(&self, host: String) {
+        let before = self.figures.lock().asks.replace(host.clone());
+        if before.as_ref() != Some(&host) {
+            (self.listener)(OutputEvent::RedirectAsked { host });
+        }
+    }
+
+    fn go_live(&self, started: Instant, link: &Link, moved: bool) {
+        if !moved {
+            self.queue.reset(self.clock.now());
+        }
         {
             let mut figures = self.figures.lock();
             figures.state = OutputState::Live;
+            figures.asks = None;
             figures.connections += 1;
             figures.acked_before = figures.acked;
             figures.connect_ms = u32::try_from(started.elapsed().as_millis()).ok();
         }
         tracing::debug!(url = %self.url, peer = link.trace().peer, "live");
+        if moved {
+            let peer = link.trace().peer.clone();
+            (self.listener)(OutputEvent::Moved { peer });
+            return;
+        }
         (self.listener)(OutputEvent::Connected);
         (self.listener)(OutputEvent::NeedKeyframe);
     }
@@ -305,6 +387,7 @@ impl Output for RtmpOutput {
                 .filter(|rtt| !rtt.is_zero())
                 .map(|rtt| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX)),
             adapt: figures.decision,
+            asks: figures.asks.clone(),
         }
     }
 
@@ -315,6 +398,10 @@ impl Output for RtmpOutput {
     fn retry_now(&self) {
         // only a pause that is going on is ended
         self.shared.retry_now.notify_waiters();
+    }
+
+    fn allow_redirect(&self, host: &str) {
+        self.shared.consent.allow(host);
     }
 
     fn has_ended(&self) -> bool {
@@ -330,35 +417,4 @@ impl Output for RtmpOutput {
         }
         ended
     }
-}
-
-/// What `kaibo check` found out.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct CheckReport {
-    /// Address looked up, as `ip:port`.
-    pub peer: String,
-    /// Name lookup and TCP connection time in ms.
-    pub tcp_ms: u32,
-    /// RTMP handshake time in ms.
-    pub handshake_ms: u32,
-    /// From connect command to publish start, in ms.
-    pub publish_ms: u32,
-    /// What the server said, in order: "NetConnection.Connect.Success: Connection succeeded." and so on.
-    pub answers: Vec<String>,
-}
-
-/// Connects, publishes without media, says goodbye: what would going live be answered?
-/// `trust_any`: also of a server whose certificate nobody vouches for.
-pub async fn check(url: &RtmpUrl, trust_any: bool) -> Result<CheckReport, OutputError> {
-    let link = Link::establish(url, &Limits::default(), trust_any, &mut None).await?;
-    let trace = link.trace().clone();
-    link.close().await;
-    let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
-    Ok(CheckReport {
-        peer: trace.peer,
-        tcp_ms: ms(trace.tcp),
-        handshake_ms: ms(trace.handshake),
-        publish_ms: ms(trace.publish),
-        answers: trace.answers,
-    })
 }

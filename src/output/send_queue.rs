@@ -340,6 +340,13 @@ impl SendQueue {
         Some(packet)
     }
 
+    /// [`Self::pop`] would give a keyframe.
+    pub fn is_at_keyframe(&self) -> bool {
+        let first = self.packets.front();
+        let is_key = first.is_some_and(|p| p.track == Track::Video && p.keyframe);
+        self.intake == Intake::Open && is_key
+    }
+
     /// Media time from the oldest queued packet to the newest one seen.
     pub fn queued(&self) -> Duration {
         self.packets
@@ -470,6 +477,11 @@ impl SharedQueue {
     /// See [`SendQueue::pop`].
     pub fn pop(&self) -> Option<EncodedPacket> {
         self.queue.lock().pop()
+    }
+
+    /// See [`SendQueue::is_at_keyframe`].
+    pub fn is_at_keyframe(&self) -> bool {
+        self.queue.lock().is_at_keyframe()
     }
 
     /// See [`SendQueue::is_ready`].

@@ -16,8 +16,8 @@ use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connect::shown_host;
 use super::error::{OutputError, Phase};
+use super::net::connect::shown_host;
 use crate::rtmp::url::RtmpUrl;
 
 /// Encrypted bytes that may wait for the socket: what is in there cannot be dropped any more.
@@ -198,7 +198,7 @@ fn client(host: &str, trust_any: bool) -> Result<ClientConnection, TlsError> {
 }
 
 /// The system's roots are read once: that takes milliseconds.
-fn config(trust_any: bool) -> Result<Arc<ClientConfig>, TlsError> {
+pub(super) fn config(trust_any: bool) -> Result<Arc<ClientConfig>, TlsError> {
     static STRICT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::adapt::{AdaptLimits, AdaptPreset};
+use super::net::NetworkSettings;
 use crate::media::packet::Bitrate;
 
 /// How a stream treats its link.
@@ -46,21 +47,39 @@ impl Default for StreamTuning {
 
 /// Shared by the engine, which writes, and a stream's task, which reads.
 #[derive(Debug, Clone, Default)]
-pub struct TuningHandle(Arc<Mutex<StreamTuning>>);
+pub struct TuningHandle(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    tuning: Mutex<StreamTuning>,
+    network: Mutex<Arc<NetworkSettings>>,
+}
 
 impl TuningHandle {
     /// Begins with `tuning`.
     pub fn new(tuning: StreamTuning) -> Self {
-        Self(Arc::new(Mutex::new(tuning)))
+        let handle = Self::default();
+        handle.set(tuning);
+        handle
     }
 
     /// What holds now.
     pub fn get(&self) -> StreamTuning {
-        *self.0.lock()
+        *self.0.tuning.lock()
     }
 
     /// From the next look on.
     pub fn set(&self, tuning: StreamTuning) {
-        *self.0.lock() = tuning;
+        *self.0.tuning.lock() = tuning;
+    }
+
+    /// The way to servers.
+    pub fn network(&self) -> Arc<NetworkSettings> {
+        Arc::clone(&self.0.network.lock())
+    }
+
+    /// From the next connection on.
+    pub fn set_network(&self, network: NetworkSettings) {
+        *self.0.network.lock() = Arc::new(network);
     }
 }

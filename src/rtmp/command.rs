@@ -32,6 +32,15 @@ impl Command {
         having("code").or_else(|| having("description"))
     }
 
+    /// What it says, as it came.
+    pub(super) fn words(&self) -> &str {
+        let text = |name| self.info().and_then(|info| info.get(name)?.as_str());
+        text("description")
+            .or_else(|| text("details"))
+            .or_else(|| self.arguments.iter().find_map(Amf0Value::as_str))
+            .unwrap_or("")
+    }
+
     /// "status", "warning" or "error".
     pub(super) fn level(&self) -> Option<&str> {
         self.info()?.get("level")?.as_str()

@@ -1,6 +1,7 @@
 //! What a publish session tells its owner: phases, events, errors.
 
 use super::chunk::ChunkError;
+use super::demand::{Demand, Redirect};
 
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub enum Phase {
     Handshake,
     /// The server is asked for the application.
     Connecting,
+    /// It has accepted the application; nothing was said of a stream yet
+    /// ([`PublishConfig::hold`](super::session::PublishConfig::hold)).
+    Held,
     /// It is asked for a stream.
     CreatingStream,
     /// It is asked to take the stream under the key.
@@ -26,7 +30,7 @@ impl Phase {
     pub const fn during(self) -> &'static str {
         match self {
             Self::New | Self::Handshake => "during the handshake",
-            Self::Connecting => "while connecting to the application",
+            Self::Connecting | Self::Held => "while connecting to the application",
             Self::CreatingStream => "while creating the stream",
             Self::Requesting => "when asked to take the stream",
             Self::Live => "while live",
@@ -60,6 +64,16 @@ pub enum SessionEvent {
         phase: Phase,
         /// Somebody else, or our own lost connection, still holds the name: worth another try.
         busy: bool,
+        /// It would not be refused if we did this.
+        demand: Option<Demand>,
+    },
+    /// The server is about to go and asks us to connect again, here or there (Enhanced RTMP, version 2). It goes on
+    /// taking media for a while.
+    ReconnectWanted {
+        /// Where to; the same address when absent.
+        redirect: Option<Redirect>,
+        /// The server's words.
+        description: String,
     },
     /// Anything else it said.
     Status {

@@ -33,6 +33,9 @@ impl Redactor {
                 .map(|p| p.split_once('=').map_or(p, |(_, v)| v));
             secrets.extend(values.filter(|v| v.len() >= SHORT).map(str::to_owned));
         }
+        if let Some(login) = &url.login {
+            secrets.extend([login.password.clone(), login.user.clone()]);
+        }
         secrets.retain(|s| !s.is_empty());
         secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
         secrets.dedup();
@@ -106,6 +109,13 @@ mod tests {
     fn a_short_key_does_not_garble_the_text() {
         let r = redactor("rtmp://h/app/is");
         assert_eq!(r.clean("this is his: is"), "this •••• his: ••••");
+    }
+
+    #[test]
+    fn the_login_is_hidden() {
+        let r = redactor("rtmp://harry:hunter%402@h/app/key");
+        let said = "?reason=authfailed&user=harry password hunter@2";
+        assert_eq!(r.clean(said), "?reason=authfailed&user=•••• password ••••");
     }
 
     #[test]

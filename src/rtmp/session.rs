@@ -11,11 +11,13 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use super::ack::AckCounter;
 use super::chunk::{Dechunker, Message, first_u32};
 use super::command::{Command, is_refusal, stream_number};
+use super::demand::{self, Demand, Redirect};
 pub use super::event::{Phase, SessionError, SessionEvent, is_busy};
+use super::greeting::describe_greeting;
 use super::outbox::{Outbox, kind};
 use super::redact::Redactor;
 use super::url::RtmpUrl;
-use crate::flv::amf0::{Amf0Value, write_str};
+use crate::flv::amf0::{Amf0Value, Properties, write_str};
 use crate::flv::tag::{FlvTag, MAX_BODY, TagKind};
 
 /// Transaction numbers; fixed, as each command is sent once.
@@ -44,7 +46,21 @@ pub struct PublishConfig {
     pub ack_window: u32,
     /// What we say we are. Servers know encoders by it.
     pub flash_ver: String,
+    /// Query that answers a demand for a login ([`super::auth`]), without its "?".
+    pub auth: Option<String>,
+    /// Stop at [`Phase::Held`] and go on by [`PublishSession::release`]: for a connection that is made ready while
+    /// another one still has the name.
+    pub hold: bool,
+    /// Say that we speak Enhanced RTMP. A few old servers are strict about what they are told.
+    pub enhanced: bool,
 }
+
+/// FourCCs of the pictures we can send besides H.264.
+const FOUR_CCS: [&str; 2] = ["hvc1", "av01"];
+/// `capsEx`: we follow a wish to reconnect.
+const CAPS_RECONNECT: f64 = 1.0;
+/// `FourCcInfoMask`: we can encode it.
+const CAN_ENCODE: f64 = 2.0;
 
 impl PublishConfig {
     /// With what most servers are used to.
@@ -54,6 +70,9 @@ impl PublishConfig {
             chunk_size: 4096,
             ack_window: 100_000,
             flash_ver: "FMLE/3.0 (compatible; FMSc/1.0)".to_owned(),
+            auth: None,
+            hold: false,
+            enhanced: false,
         }
     }
 
@@ -85,6 +104,8 @@ pub struct PublishSession {
     /// `FCPublish` went out, so the name must be given back.
     announced: bool,
     stream_id: Option<u32>,
+    /// What the server said it takes.
+    server_four_ccs: Vec<String>,
     failed: Option<SessionError>,
 }
 
@@ -117,6 +138,7 @@ impl PublishSession {
             peer_window: None,
             announced: false,
             stream_id: None,
+            server_four_ccs: Vec::new(),
             failed: None,
         }
     }
@@ -265,18 +287,71 @@ impl PublishSession {
         self.outbox.set_chunk_size(self.config.chunk_size, out);
         let window = self.config.ack_window.to_be_bytes();
         self.outbox.control(kind::WINDOW_ACK_SIZE, &window, out);
-        let url = &self.config.url;
-        let tc_url = url.tc_url();
-        let object = [
-            ("app", url.app.as_str()),
+        let PublishConfig {
+            url,
+            auth,
+            flash_ver,
+            enhanced,
+            ..
+        } = &self.config;
+        let with_login = |text: &str| match auth {
+            Some(query) if text.contains('?') => format!("{text}&{query}"),
+            Some(query) => format!("{text}?{query}"),
+            None => text.to_owned(),
+        };
+        let tc_url = with_login(&url.tc_url());
+        let mut object: Properties = [
+            ("app", with_login(&url.app).as_str()),
             ("type", "nonprivate"),
-            ("flashVer", &self.config.flash_ver),
+            ("flashVer", flash_ver),
             ("swfUrl", &tc_url),
             ("tcUrl", &tc_url),
         ]
-        .map(|(name, value)| (name.to_owned(), value.into()));
-        let object = Amf0Value::Object(object.into());
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into();
+        if *enhanced {
+            let list = FOUR_CCS.map(Amf0Value::from);
+            let map = FOUR_CCS.map(|cc| (cc.to_owned(), CAN_ENCODE.into()));
+            object.push(("fourCcList".to_owned(), Amf0Value::StrictArray(list.into())));
+            let map = Amf0Value::Object(map.into());
+            object.push(("videoFourCcInfoMap".to_owned(), map));
+            object.push(("capsEx".to_owned(), CAPS_RECONNECT.into()));
+        }
+        let object = Amf0Value::Object(object);
         self.command("connect", txn::CONNECT, 0, &[object], out);
+    }
+
+    /// Goes on from [`Phase::Held`]: asks for the stream. Does nothing in other phases.
+    pub fn release(&mut self, out: &mut Vec<u8>) {
+        if self.phase == Phase::Held {
+            self.create_stream(out);
+        }
+    }
+
+    /// The server says that it takes pictures of this FourCC. Most servers that do, do not say so.
+    pub fn server_takes(&self, four_cc: &str) -> bool {
+        self.server_four_ccs
+            .iter()
+            .any(|cc| cc == four_cc || cc == "*")
+    }
+
+    /// Keeps what the answer to `connect` says about codecs.
+    fn note_codecs(&mut self, command: &Command) {
+        /// More kinds of pictures than anybody has.
+        const MOST: usize = 32;
+        for object in &command.arguments {
+            if let Some(Amf0Value::StrictArray(list)) = object.get("fourCcList") {
+                let names = list.iter().filter_map(Amf0Value::as_str);
+                self.server_four_ccs
+                    .extend(names.take(MOST).map(str::to_owned));
+            }
+            if let Some(Amf0Value::Object(map) | Amf0Value::EcmaArray(map)) =
+                object.get("videoFourCcInfoMap")
+            {
+                let names = map.iter().map(|(name, _)| name.clone());
+                self.server_four_ccs.extend(names.take(MOST));
+            }
+        }
     }
 
     fn create_stream(&mut self, out: &mut Vec<u8>) {
@@ -413,10 +488,16 @@ impl PublishSession {
         if self.phase == Phase::Connecting && command.transaction == txn::CONNECT {
             let (code, description) = self.said(command, "NetConnection.Connect.Success");
             if is_refusal(&code) {
-                self.reject(code, description, events);
+                let demand = demand_of(command);
+                self.reject(code, description, demand, events);
             } else {
+                self.note_codecs(command);
                 events.push(SessionEvent::Connected { description });
-                self.create_stream(out);
+                if self.config.hold {
+                    self.phase = Phase::Held;
+                } else {
+                    self.create_stream(out);
+                }
             }
         } else if self.phase == Phase::CreatingStream && command.transaction == txn::CREATE {
             let id = command.arguments.iter().find_map(Amf0Value::as_f64);
@@ -441,7 +522,7 @@ impl PublishSession {
         let unnumbered = self.phase == Phase::Requesting && command.transaction == 0.0;
         if command.transaction == awaited || unnumbered {
             let (code, description) = self.said(command, "_error");
-            self.reject(code, description, events);
+            self.reject(code, description, demand_of(command), events);
         }
     }
 
@@ -460,12 +541,25 @@ impl PublishSession {
             (Phase::New | Phase::Handshake | Phase::Ended, _) => {
                 events.push(SessionEvent::Status { code, description });
             }
-            _ if refused => self.reject(code, description, events),
+            (_, "NetConnection.Connect.ReconnectRequest") => {
+                let wanted = command.info().and_then(|info| info.get("tcUrl")?.as_str());
+                events.push(SessionEvent::ReconnectWanted {
+                    redirect: wanted.and_then(Redirect::new),
+                    description,
+                });
+            }
+            _ if refused => self.reject(code, description, demand_of(command), events),
             _ => events.push(SessionEvent::Status { code, description }),
         }
     }
 
-    fn reject(&mut self, code: String, description: String, events: &mut Vec<SessionEvent>) {
+    fn reject(
+        &mut self,
+        code: String,
+        description: String,
+        demand: Option<Demand>,
+        events: &mut Vec<SessionEvent>,
+    ) {
         // no goodbye: the name may be somebody else's
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
         events.push(SessionEvent::Rejected {
@@ -473,35 +567,23 @@ impl PublishSession {
             code,
             description,
             phase,
+            demand: demand.filter(|_| phase == Phase::Connecting),
         });
     }
 
     /// Code and words of a command, with the key masked. `otherwise` is the code if it gives none.
     fn said(&self, command: &Command, otherwise: &str) -> (String, String) {
-        let text = |name| command.info().and_then(|info| info.get(name)?.as_str());
-        let code = text("code").unwrap_or(otherwise);
-        let description = text("description")
-            .or_else(|| text("details"))
-            .or_else(|| command.arguments.iter().find_map(Amf0Value::as_str))
-            .unwrap_or("");
-        (self.redactor.clean(code), self.redactor.clean(description))
+        let code = command.info().and_then(|info| info.get("code")?.as_str());
+        let code = code.unwrap_or(otherwise);
+        (
+            self.redactor.clean(code),
+            self.redactor.clean(command.words()),
+        )
     }
 }
 
-/// What a peer that speaks no RTMP said first, in words.
-fn describe_greeting(bytes: &[u8]) -> String {
-    if bytes.starts_with(b"HTTP/") {
-        return "it is a web server".to_owned();
-    }
-    if bytes.starts_with(&[0x15, 3]) || bytes.starts_with(&[0x16, 3]) {
-        return "it wants an encrypted connection (rtmps)".to_owned();
-    }
-    let line = bytes.split(|b| *b == b'\r' || *b == b'\n').next();
-    let printable = |b: &u8| b.is_ascii_graphic() || *b == b' ';
-    match line {
-        Some(line) if line.len() > 3 && line.iter().all(printable) => {
-            format!("it began with {:?}", String::from_utf8_lossy(line))
-        }
-        _ => format!("it began with byte {}", bytes.first().copied().unwrap_or(0)),
-    }
+/// What a refusal demands. From the server's own words: those for people have secrets masked, and a challenge could
+/// look like one.
+fn demand_of(command: &Command) -> Option<Demand> {
+    demand::of_refusal(command.info(), command.words())
 }

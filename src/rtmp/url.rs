@@ -32,6 +32,21 @@ impl fmt::Debug for StreamKey {
     }
 }
 
+/// Name and password of a server that wants a login. Never printed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Login {
+    /// Who.
+    pub user: String,
+    /// Never sent as it is.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("••••")
+    }
+}
+
 /// A publish address, split as servers want it. `Display` and `Debug` mask the key and the application's query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RtmpUrl {
@@ -45,6 +60,8 @@ pub struct RtmpUrl {
     pub app: String,
     /// Publish name with its query.
     pub key: StreamKey,
+    /// `user:password@` in front of the host, for servers that want a login ([`super::auth`]).
+    pub login: Option<Login>,
 }
 
 /// The ports of RTMP, plain and encrypted.
@@ -114,6 +131,8 @@ pub struct SplitAddress {
     pub address: String,
     /// The publish name, if the text had one.
     pub key: Option<StreamKey>,
+    /// User name and password, if the text had them.
+    pub login: Option<Login>,
 }
 
 /// Takes the key out of a pasted address. The text may lack the application and the key: only what is there is judged.
@@ -130,6 +149,7 @@ pub fn split_address(text: &str) -> Result<SplitAddress, UrlError> {
     Ok(SplitAddress {
         address,
         key: Some(StreamKey::new(parts.name)).filter(|k| !k.is_empty()),
+        login: parts.login,
     })
 }
 
@@ -144,7 +164,7 @@ impl RtmpUrl {
     /// (`rtmp://host/a/b/`), as the last part would be taken for a key.
     ///
     /// Full-width characters of Chinese and Japanese keyboards, quotes and spaces around are put right. User name and
-    /// password are left out.
+    /// password (`rtmp://user:password@host/…`, with `%40` and the like for special characters) become the login.
     pub fn parse(address: &str, key: Option<&StreamKey>) -> Result<Self, UrlError> {
         let parts = Parts::of(address)?;
         if path_of(&parts.app).is_empty() {
@@ -166,7 +186,36 @@ impl RtmpUrl {
             port: parts.port,
             app: parts.app,
             key: StreamKey::new(key),
+            login: parts.login,
         })
+    }
+
+    /// An address that has no publish name: all of its path is the application, which may be empty.
+    pub(super) fn of_tc_url(text: &str) -> Result<Self, UrlError> {
+        let parts = Parts::of(text)?;
+        let text = clean(text);
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+        Ok(Self {
+            tls: parts.tls,
+            host: parts.host,
+            port: parts.port,
+            app: path.trim_matches('/').to_owned(),
+            key: StreamKey::default(),
+            login: None,
+        })
+    }
+
+    /// With this login, unless it has one of its own.
+    #[must_use]
+    pub fn with_login(mut self, login: Option<&Login>) -> Self {
+        self.login = self.login.or_else(|| login.cloned());
+        self
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> String {
+        origin(self.tls, &self.host, self.port)
     }
 
     /// `tcUrl`: scheme, host, port, app with its query; never the publish name. For the wire, not for people: the
@@ -213,6 +262,7 @@ struct Parts {
     port: u16,
     app: String,
     name: String,
+    login: Option<Login>,
 }
 
 impl Parts {
@@ -237,8 +287,42 @@ impl Parts {
             port,
             app: app.to_owned(),
             name: name.to_owned(),
+            login: login_of(authority),
         })
     }
+}
+
+/// `user:password@` in front of a host. Percent signs stand for what would not fit in there.
+fn login_of(authority: &str) -> Option<Login> {
+    let (login, _) = authority.rsplit_once('@')?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    (!user.is_empty()).then(|| Login {
+        user: percent_decoded(user),
+        password: percent_decoded(password),
+    })
+}
+
+/// `%40` becomes `@`; what is no such code stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let code = behind
+            .get(..2)
+            .and_then(|hex| std::str::from_utf8(hex).ok());
+        let code = code.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if first == b'%' => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn host_and_port(authority: &str, default_port: u16) -> Result<(String, u16), UrlError> {

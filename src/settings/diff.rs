@@ -42,6 +42,7 @@ impl ChangeSet {
             encoder,
             audio,
             stream,
+            network,
             server,
             scene,
             window: _, // no concern of the engine
@@ -94,11 +95,12 @@ impl ChangeSet {
                 ),
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
-            link: (max_delay_ms, trust_any_certificate, adapt)
+            link: (max_delay_ms, trust_any_certificate, adapt, network)
                 != (
                     &old.stream.max_delay_ms,
                     &old.stream.trust_any_certificate,
                     &old.stream.adapt,
+                    &old.network,
                 ),
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }

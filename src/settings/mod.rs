@@ -17,6 +17,7 @@ use crate::encode::{EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
+use crate::output::net::NetworkSettings;
 use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::render::overlay::spec::Problem;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// Where it is pushed.
     pub stream: StreamSettings,
+    /// The way there.
+    pub network: NetworkSettings,
     /// Built-in server.
     pub server: ServerSettings,
     /// What is shown.
@@ -147,6 +150,7 @@ impl Settings {
             encoder,
             audio,
             stream,
+            network,
             server: _,
             scene,
             window: _,
@@ -181,6 +185,8 @@ impl Settings {
         if !stream.url.trim().is_empty() {
             out.extend(check_address(&stream.url));
         }
+        let network = network.problems().into_iter();
+        out.extend(network.map(|(field, reason)| FieldError::new(field, reason)));
         for (i, layer) in scene.layers.iter().enumerate() {
             check_layer(&mut out, i, layer);
         }
@@ -220,6 +226,9 @@ fn check_address(url: &str) -> Option<FieldError> {
         (Ok(SplitAddress { key: Some(_), .. }), _) => "the last part is taken for a stream key, which settings do not \
             hold: give it in KAIBO_KEY or in its field (an application of several parts ends in \"/\")"
             .to_owned(),
+        (Ok(SplitAddress { login: Some(_), .. }), _) => {
+            "settings do not hold user names and passwords: give the whole address in KAIBO_URL or in its field".to_owned()
+        }
         (Ok(_), Ok(_)) => return None,
     };
     Some(FieldError::new("stream.url", reason))
@@ -332,6 +341,7 @@ impl Default for Settings {
             encoder: VideoEncoderSettings::default(),
             audio: AudioSettings::default(),
             stream: StreamSettings::default(),
+            network: NetworkSettings::default(),
             server: ServerSettings::default(),
             scene: Scene {
                 layers: vec![Layer::new(SourceSpec::Test {})],

@@ -25,7 +25,7 @@ use crate::render::filter::beauty::BeautySettings;
 use crate::render::overlay::Watermark;
 use crate::render::overlay::spec::Content;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
-use crate::rtmp::url::{RtmpUrl, SplitAddress, StreamKey, split_address};
+use crate::rtmp::url::{Login, RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
 
 /// The window's own state. The stream key is in it as long as the window is open, and goes nowhere but into
@@ -45,6 +45,10 @@ pub struct Draft {
     pub key: String,
     /// The key was moved from the address into its own field.
     pub key_taken: bool,
+    /// User name and password that stood in the address.
+    pub login: Option<Login>,
+    /// The engine has a login that may have to be taken back.
+    login_sent: bool,
     /// The reveal button is held down.
     pub key_shown: bool,
     /// Media file field.
@@ -96,6 +100,8 @@ impl Draft {
             address_problem: None,
             key: key.map(|k| k.expose().to_owned()).unwrap_or_default(),
             key_taken: false,
+            login: None,
+            login_sent: false,
             key_shown: false,
             file_path: String::new(),
             file_missing: false,
@@ -256,7 +262,15 @@ impl Draft {
             return;
         }
         match split_address(&self.address) {
-            Ok(SplitAddress { address, key }) => {
+            Ok(SplitAddress {
+                address,
+                key,
+                login,
+            }) => {
+                if login.is_some() {
+                    self.login = login;
+                    self.address.clone_from(&address);
+                }
                 if let Some(key) = key {
                     key.expose().clone_into(&mut self.key);
                     self.address = address;
@@ -284,8 +298,19 @@ impl Draft {
             .trim()
             .clone_into(&mut self.settings.stream.url);
         self.apply(commands);
+        if self.login.is_some() || self.login_sent {
+            self.login_sent = self.login.is_some();
+            commands.push(Command::SetLogin(self.login.clone()));
+        }
         commands.push(Command::SetKey(StreamKey::new(self.key.trim())));
         commands.push(Command::StartStream);
+    }
+
+    /// Writes what happened in the last ten minutes into the folder for recordings.
+    pub fn export_recorder(&self, commands: &mut Vec<Command>) {
+        let name = |n: u32| self.recordings.join(format!("kaibo-flight-{n:04}.json"));
+        let free = (1..10_000).map(name).find(|path| !path.exists());
+        commands.push(Command::ExportRecorder(free.unwrap_or_else(|| name(0))));
     }
 
     /// Starts or ends the recording.

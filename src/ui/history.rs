@@ -85,6 +85,7 @@ mod tests {
                 acked_bytes: 0,
                 rtt_ms: None,
                 adapt: None,
+                asks: None,
             }),
             ..Status::default()
         }

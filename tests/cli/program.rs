@@ -74,6 +74,11 @@ impl Kaibo {
         });
     }
 
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGINT ("INT") or the like.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")

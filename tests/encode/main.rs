@@ -62,6 +62,8 @@ fn decoder_for(parameters: &CodecParameters) -> decoder::Opened {
     ffmpeg_next::init().unwrap();
     let id = match parameters {
         CodecParameters::H264 { .. } => codec::Id::H264,
+        CodecParameters::Hevc { .. } => codec::Id::HEVC,
+        CodecParameters::Av1 { .. } => codec::Id::AV1,
         CodecParameters::Aac { .. } => codec::Id::AAC,
     };
     let codec = decoder::find(id).unwrap();

@@ -9,6 +9,7 @@ pub mod material;
 pub mod nginx;
 pub mod outputs;
 pub mod probe;
+pub mod script_server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

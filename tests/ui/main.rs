@@ -7,6 +7,7 @@
 mod camera;
 mod chain;
 mod filters;
+mod network;
 mod pictures;
 mod screen;
 mod sound;

@@ -76,6 +76,7 @@ pub(crate) fn output(target: &str, kbps: u32, queued_ms: u32, dropped: u64) -> O
         acked_bytes: 41_900_000,
         rtt_ms: Some(31),
         adapt: None,
+        asks: None,
     }
 }
 

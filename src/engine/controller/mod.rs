@@ -21,6 +21,7 @@ use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::notice::{Notice, NoticeSender};
 use crate::engine::overload::OverloadWatch;
+use crate::engine::recorder::Sample;
 use crate::engine::sources::SourceSet;
 use crate::engine::status::{EngineState, Status};
 use crate::engine::{EngineConfig, EngineError, Shared};
@@ -31,13 +32,15 @@ use crate::playback::{self, OutputDevice};
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
 use crate::render::{RenderStage, SceneState};
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::rtmp::url::{Login, RtmpUrl, StreamKey};
 use crate::serve::Server;
 use crate::settings::Settings;
 use crate::stage::StopFlag;
 
 /// How often the controller looks at timers and counters.
 const TICK: Duration = Duration::from_millis(100);
+/// How far back the graphs of the status go.
+const GRAPH: Duration = Duration::from_secs(120);
 /// Name of the stream on the built-in server.
 const BUILTIN_NAME: &str = "kaibo";
 
@@ -50,6 +53,7 @@ pub(super) struct Controller {
     notice_rx: Receiver<Notice>,
     settings: Settings,
     key: StreamKey,
+    login: Option<Login>,
     /// Further addresses for the next start.
     more: Vec<RtmpUrl>,
     render_parts: RenderParts,
@@ -75,6 +79,8 @@ pub(super) struct Controller {
     video_devices: Vec<capture::VideoDevice>,
     audio_devices: Vec<capture::AudioDevice>,
     outputs: Vec<OutputDevice>,
+    /// The last minutes of figures, made anew each second.
+    graph: Arc<Vec<Sample>>,
     /// Notices lost as of the last tick.
     notices_lost: u64,
     ticks: u64,
@@ -134,6 +140,7 @@ impl Controller {
             notice_rx,
             settings,
             key: StreamKey::default(),
+            login: None,
             more: Vec::new(),
             render_parts,
             render,
@@ -154,6 +161,7 @@ impl Controller {
             video_devices: Vec::new(),
             audio_devices: Vec::new(),
             outputs: Vec::new(),
+            graph: Arc::default(),
             notices_lost: 0,
             ticks: 0,
         };
@@ -187,6 +195,9 @@ impl Controller {
         match command {
             Command::ApplySettings(settings) => self.apply(*settings),
             Command::SetKey(key) => self.key = key,
+            Command::SetLogin(login) => self.login = login,
+            Command::AllowRedirect(host) => self.broadcast.allow_redirect(&host),
+            Command::ExportRecorder(path) => self.export_recorder(path),
             Command::SetMore(more) => self.more = more,
             Command::StartStream => self.start_stream(),
             Command::StopStream => {
@@ -284,6 +295,9 @@ impl Controller {
         if self.ticks.is_multiple_of(10) {
             self.warn_of_echo();
         }
+        if self.ticks.is_multiple_of(10) {
+            self.graph = Arc::new(self.shared.recorder.lock().recent(GRAPH));
+        }
         if self.ticks.is_multiple_of(2) {
             self.publish();
         }
@@ -353,6 +367,7 @@ impl Controller {
             stream: self.broadcast.stream.as_ref().map(Attached::stats),
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),
+            graph: Arc::clone(&self.graph),
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
@@ -361,6 +376,7 @@ impl Controller {
             gpu: self.render_parts.gpu.adapter_name(),
             notices_lost: self.notices.lost(),
         };
+        self.shared.recorder.lock().look(&status);
         self.shared.status.store(Arc::new(status));
         (self.waker)();
     }
@@ -377,6 +393,7 @@ impl Controller {
             Severity::Degraded => tracing::warn!(message = event.message),
             Severity::Fatal => tracing::error!(message = event.message),
         }
+        self.shared.recorder.lock().note(&event);
         self.shared.events.lock().push(event);
         (self.waker)();
     }

@@ -44,6 +44,19 @@ impl Controller {
                 let kind = EventKind::WatermarkProblem { index };
                 self.tell(Severity::Degraded, kind, text);
             }
+            Notice::Recorder(result) => {
+                let (severity, text) = match result {
+                    Ok(path) => (
+                        Severity::Notice,
+                        format!("the last ten minutes are written to {}", path.display()),
+                    ),
+                    Err(reason) => (
+                        Severity::Degraded,
+                        format!("the last ten minutes could not be written: {reason}"),
+                    ),
+                };
+                self.tell(severity, EventKind::RecorderExported, text);
+            }
             Notice::Screenshot(Ok(path)) => {
                 let text = format!("picture saved as {}", path.display());
                 self.tell(Severity::Notice, EventKind::ScreenshotSaved, text);
@@ -153,6 +166,14 @@ impl Controller {
                 let text = "the link is back, the stream goes on";
                 self.tell(Severity::Notice, EventKind::LinkReturned, text);
             }
+            OutputEvent::RedirectAsked { host } if is_stream => {
+                let text = redirect_question(&host);
+                self.tell(Severity::Degraded, EventKind::RedirectAsked { host }, text);
+            }
+            OutputEvent::Moved { peer } if is_stream => {
+                let text = format!("the stream goes on over another server ({peer})");
+                self.tell(Severity::Notice, EventKind::OutputMoved, text);
+            }
             OutputEvent::Degraded { error } => {
                 self.tell(Severity::Degraded, EventKind::RecordingSlow, words(&error));
             }
@@ -194,6 +215,14 @@ impl Controller {
                 format!("{target}: nothing has got through for {seconds} s"),
             ),
             OutputEvent::Returned => (Severity::Notice, format!("{target}: the link is back")),
+            OutputEvent::Moved { peer } => (
+                Severity::Notice,
+                format!("{target}: goes on over another server ({peer})"),
+            ),
+            OutputEvent::RedirectAsked { host } => {
+                let text = redirect_question(&host);
+                return self.tell(Severity::Degraded, EventKind::RedirectAsked { host }, text);
+            }
             OutputEvent::Degraded { .. }
             | OutputEvent::NeedKeyframe
             | OutputEvent::VideoRate(_) => return,
@@ -230,4 +259,11 @@ impl Controller {
             self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
         }
     }
+}
+
+fn redirect_question(host: &str) -> String {
+    format!(
+        "the server sends the stream to {host}, which belongs to somebody else: the stream key is not sent there before \
+         you allow it"
+    )
 }

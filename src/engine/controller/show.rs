@@ -30,6 +30,11 @@ impl Controller {
             Ok(url) => url,
             Err(reason) => return self.stream_failed(reason),
         };
+        {
+            let mut recorder = self.shared.recorder.lock();
+            recorder.hide(&url);
+            self.more.iter().for_each(|more| recorder.hide(more));
+        }
         self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
         let spec = OutputSpec::Rtmp(url);
@@ -108,6 +113,7 @@ impl Controller {
     pub(super) fn target(&mut self) -> Result<RtmpUrl, String> {
         if !self.is_builtin() {
             return RtmpUrl::parse(&self.settings.stream.url, Some(&self.key))
+                .map(|url| url.with_login(self.login.as_ref()))
                 .map_err(|e| e.to_string());
         }
         if self.server.is_none() {
@@ -181,6 +187,24 @@ impl Controller {
                     }
                 }
             }
+        }
+    }
+
+    /// Writes what the flight recorder holds, on a thread of its own.
+    pub(super) fn export_recorder(&self, path: PathBuf) {
+        let notices = self.notices.clone();
+        let json = self.shared.recorder.lock().json();
+        let save = move |(), _: &StopFlag| {
+            let saved = std::fs::write(&path, json);
+            notices.send(Notice::Recorder(match saved {
+                Ok(()) => Ok(path),
+                Err(e) => Err(format!("{}: {e}", path.display())),
+            }));
+            Ok(())
+        };
+        let ready = || Ok::<_, std::convert::Infallible>(());
+        if let Err(e) = stage::spawn("recorder", &StopFlag::new(), ready, save, |_| {}) {
+            self.notices.send(Notice::Recorder(Err(e.to_string())));
         }
     }
 

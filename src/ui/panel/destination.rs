@@ -38,6 +38,7 @@ fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
         draft.address_problem = None;
         // trust was given to the server that stood here
         draft.settings.stream.trust_any_certificate = false;
+        draft.login = None;
     }
     // More than one letter at once is a paste; a typed key stays in sight until the address is complete.
     let pasted = response.changed() && draft.address.len() > before + 4;
@@ -53,6 +54,9 @@ fn address_ui(draft: &mut Draft, editable: bool, ui: &mut Ui) {
         hint_ui(ui, t.address_builtin);
     } else if draft.key_taken {
         colored_hint_ui(ui, t.key_taken, color::GOOD);
+    }
+    if draft.login.is_some() {
+        colored_hint_ui(ui, t.login_taken, color::GOOD);
     }
 }
 
