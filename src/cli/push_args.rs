@@ -1,11 +1,12 @@
 //! The options of `kaibo push`: parsed, checked, and laid over the settings file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::chain;
+use super::record_args::RecordOptions;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
@@ -69,9 +70,11 @@ pub(super) struct PushArgs {
     /// Live sound: "none", "default", or a name as `kaibo devices` lists it.
     #[arg(long)]
     pub(super) audio: Option<String>,
-    /// Record what is sent into this FLV file, too.
-    #[arg(long, value_name = "FILE")]
-    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) recording: RecordOptions,
+    /// `kaibo record`: nothing is pushed.
+    #[arg(skip)]
+    pub(super) alone: bool,
     /// End by itself after this long on air, as 30s, 5m or 1h.
     #[arg(long, value_parser = parse_duration)]
     pub(super) duration: Option<Duration>,
@@ -152,7 +155,7 @@ fn parse_kbps(text: &str) -> Result<u32, String> {
 }
 
 /// "90", "90s", "500ms", "5m", "1h" into a duration.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let err = || format!("{text:?} is not a duration: write 30s, 5m or 1h");
     let split = text
         .find(|c: char| c.is_ascii_alphabetic())
@@ -234,11 +237,13 @@ impl PushArgs {
                 audio.input = AudioSpec::None; // like ffmpeg: a file brings its own sound
             }
         }
-        if let Some(path) = &self.record {
-            check_recording(path)?;
-        }
+        self.recording.lay_over(&mut settings.recording)?;
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
+        if self.alone && (self.url.is_some() || !self.also.is_empty()) {
+            return Err("kaibo record pushes nothing: use kaibo push --record".to_owned());
+        }
         let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
+        let url = url.filter(|_| !self.alone);
         if let Some(url) = url {
             let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
             settings.stream.url = split.address;
@@ -287,17 +292,6 @@ impl PushArgs {
                 still => still,
             },
         }
-    }
-}
-
-/// What is written is FLV, whatever the name says: players go by the name.
-fn check_recording(path: &Path) -> Result<(), String> {
-    match path.extension() {
-        Some(ext) if !ext.eq_ignore_ascii_case("flv") => Err(format!(
-            "--record: recordings are FLV files: name it {}",
-            path.with_extension("flv").display()
-        )),
-        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the engine shows: a snapshot of everything, published about five times a second.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::audio::AudioStats;
@@ -8,6 +10,8 @@ use crate::capture::{AudioDevice, VideoDevice};
 use crate::encode::stage::EncoderStats;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
+use crate::output::record::RecordStats;
+use crate::output::record::replay::ReplayStats;
 use crate::render::RenderStats;
 
 /// Where the show stands.
@@ -50,6 +54,17 @@ impl EngineState {
     }
 }
 
+/// A plain MP4 in the making.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Mp4Progress {
+    /// Of which recording.
+    pub from: PathBuf,
+    /// Part done, 0 to 1.
+    pub done: f32,
+    /// Recordings that wait for theirs.
+    pub waiting: usize,
+}
+
 /// One source with its figures.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SourceStatus {
@@ -84,6 +99,18 @@ pub struct Status {
     pub more: Vec<OutputStats>,
     /// The recording, while there is one.
     pub recording: Option<OutputStats>,
+    /// More of it: time, parts, room on the disk.
+    pub record: Option<RecordStats>,
+    /// The replay buffer, while it is on.
+    pub replay: Option<ReplayStats>,
+    /// The plain MP4 being made of a recording.
+    pub mp4: Option<Mp4Progress>,
+    /// Recordings that were interrupted, until they are dealt with.
+    pub unfinished: Vec<PathBuf>,
+    /// Where recordings go, and the bytes free there, where the system tells; looked at now and then.
+    pub record_folder: PathBuf,
+    /// See [`Self::record_folder`].
+    pub record_free: Option<u64>,
     /// Pages that play the stream, when the built-in server has it.
     pub watch_url: Option<String>,
     /// Picture sources to choose from.

@@ -5,14 +5,13 @@ pub mod adapt;
 pub mod backoff;
 mod connect;
 mod error;
-pub mod file;
-mod flv_file;
 mod latch;
 mod ledger;
 mod link;
 mod probe;
 mod pump;
 mod rate;
+pub mod record;
 pub mod rtmp;
 pub mod send_queue;
 mod tagger;
@@ -36,7 +35,7 @@ pub use error::{OutputError, Phase};
 pub enum OutputSpec {
     /// An RTMP server.
     Rtmp(RtmpUrl),
-    /// An FLV file.
+    /// A file: MP4, Matroska or FLV, as its name says.
     File(PathBuf),
 }
 
@@ -125,6 +124,8 @@ pub enum OutputEvent {
     },
     /// What was silent takes data again.
     Returned,
+    /// A recording tells something.
+    Record(record::RecordNews),
     /// It will not be tried again.
     Failed {
         /// Why.
@@ -165,6 +166,9 @@ pub trait Output: PacketSink {
 pub fn start(spec: &OutputSpec, cx: OutputContext) -> Result<Arc<dyn Output>, OutputError> {
     match spec {
         OutputSpec::Rtmp(url) => Ok(rtmp::start(url.clone(), cx)),
-        OutputSpec::File(path) => file::start(path, cx),
+        OutputSpec::File(path) => {
+            let config = record::RecordConfig::file(path.clone());
+            Ok(record::Recorder::start(config, cx)?)
+        }
     }
 }

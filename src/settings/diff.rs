@@ -24,6 +24,8 @@ pub struct ChangeSet {
     pub stream: bool,
     /// How the stream treats its link: told to the running stream.
     pub link: bool,
+    /// Recordings: the next one; the length of the replay buffer at once.
+    pub recording: bool,
     /// Built-in server's addresses: the next time it starts.
     pub server: bool,
 }
@@ -36,6 +38,7 @@ impl ChangeSet {
             encoder,
             audio,
             stream,
+            recording,
             server,
             scene,
             window: _, // no concern of the engine
@@ -87,6 +90,7 @@ impl ChangeSet {
                     &old.stream.trust_any_certificate,
                     &old.stream.adapt,
                 ),
+            recording: *recording != old.recording,
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }
     }

@@ -13,6 +13,7 @@ use crate::encode::{AudioEncoderSettings, EncodeError, VideoEncoderSettings};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
+use crate::output::record::settings::RecordSettings;
 use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::render::overlay::spec::Problem;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// Where it is pushed.
     pub stream: StreamSettings,
+    /// Recordings and the replay buffer.
+    pub recording: RecordSettings,
     /// Built-in server.
     pub server: ServerSettings,
     /// What is shown.
@@ -137,6 +140,7 @@ impl Settings {
             encoder,
             audio,
             stream,
+            recording,
             server: _,
             scene,
             window: _,
@@ -173,6 +177,8 @@ impl Settings {
         );
         let floor = stream.adapt.floor_kbps;
         check_range(&mut out, "stream.adapt.floor_kbps", floor, 100, 100_000);
+        let refused = recording.problems().into_iter();
+        out.extend(refused.map(|(field, reason)| FieldError::new(field, reason)));
         if !stream.url.trim().is_empty() {
             out.extend(check_address(&stream.url));
         }
@@ -310,6 +316,7 @@ impl Default for Settings {
             encoder: VideoEncoderSettings::default(),
             audio: AudioSettings::default(),
             stream: StreamSettings::default(),
+            recording: RecordSettings::default(),
             server: ServerSettings::default(),
             scene: Scene {
                 layers: vec![Layer::new(SourceSpec::Test {})],

@@ -59,6 +59,9 @@ impl Controller {
         } else if change.gain {
             self.set_gain();
         }
+        if change.recording {
+            self.recording_changed();
+        }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
                 Severity::Notice,

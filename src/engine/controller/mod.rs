@@ -1,7 +1,9 @@
 //! The control loop: commands, notices and timers in; starts, stops, status and events out (thread `engine`).
 
 mod changes;
+mod mp4;
 mod notices;
+mod record;
 mod show;
 mod stages;
 
@@ -11,13 +13,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, bounded, select};
 
+use self::mp4::Mp4Queue;
 use self::stages::{AudioParts, RenderParts, Restarts};
 use crate::audio::AudioStage;
 use crate::capture;
 use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
-use crate::engine::notice::{Notice, NoticeSender};
+use crate::engine::notice::{Notice, NoticeSender, RecordFolder};
 use crate::engine::overload::OverloadWatch;
 use crate::engine::sources::SourceSet;
 use crate::engine::status::{EngineState, Status};
@@ -26,6 +29,7 @@ use crate::media::SourceId;
 use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::output::OutputState;
+use crate::output::record::replay::ReplayBuffer;
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
 use crate::render::{RenderStage, SceneState};
@@ -69,6 +73,9 @@ pub(super) struct Controller {
     overload: OverloadWatch,
     video_devices: Vec<capture::VideoDevice>,
     audio_devices: Vec<capture::AudioDevice>,
+    mp4: Mp4Queue,
+    /// The folder of recordings, as it was looked at last.
+    recordings: Arc<RecordFolder>,
     /// Notices lost as of the last tick.
     notices_lost: u64,
     ticks: u64,
@@ -146,10 +153,13 @@ impl Controller {
             overload: OverloadWatch::default(),
             video_devices: Vec::new(),
             audio_devices: Vec::new(),
+            mp4: Mp4Queue::default(),
+            recordings: Arc::default(),
             notices_lost: 0,
             ticks: 0,
         };
         controller.open_microphone();
+        controller.look_at_recordings();
         controller.publish();
         Ok(controller)
     }
@@ -186,6 +196,13 @@ impl Controller {
             }
             Command::RetryNow => self.broadcast.retry_now(),
             Command::StartRecording(path) => self.start_recording(path),
+            Command::Record(order) => self.order_recording(order),
+            Command::StartReplay => self.start_replay(),
+            Command::StopReplay => self.broadcast.stop_replay(&self.audio),
+            Command::SaveReplay(path) => self.save_replay(path),
+            Command::MakeMp4(recording) => self.make_mp4(recording),
+            Command::CancelMp4 => self.mp4.cancel(),
+            Command::SettleRecording(path) => self.settle_recording(&path),
             Command::StopRecording => self.broadcast.stop_recording(&self.audio, false),
             Command::SetVideoBitrate(bitrate) => {
                 let mut settings = self.settings.clone();
@@ -287,7 +304,9 @@ impl Controller {
         } = ended;
         let (kind, what) = match purpose {
             Purpose::Stream | Purpose::More => (EventKind::StreamStopped, "the stream has ended"),
-            Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
+            Purpose::Recording | Purpose::Replay => {
+                (EventKind::RecordingStopped, "the recording has ended")
+            }
         };
         match stats.state {
             _ if told => {}
@@ -343,6 +362,12 @@ impl Controller {
             stream: self.broadcast.stream.as_ref().map(Attached::stats),
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),
+            record: self.broadcast.recorder.as_ref().map(|r| r.record_stats()),
+            replay: self.broadcast.replay().map(ReplayBuffer::replay_stats),
+            mp4: self.mp4.progress(),
+            unfinished: self.recordings.unfinished.clone(),
+            record_folder: self.recordings.folder.clone(),
+            record_free: self.recordings.free,
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
@@ -377,6 +402,9 @@ impl Controller {
             .shutdown(&self.audio, deadline - Duration::from_millis(500));
         self.render.request_stop();
         self.audio.request_stop();
+        if !self.mp4.end_until(deadline) {
+            left.push("mp4".to_owned());
+        }
         left.extend(self.sources.join_until(deadline));
         if !self.render.join_until(deadline) {
             left.push("render".to_owned());
