@@ -11,7 +11,7 @@ use super::program::Kaibo;
 use super::support::fake_server::{FakeServer, Then, Until};
 use super::support::{have, say};
 
-/// A file system of a megabyte and a half in memory; unmounted when dropped.
+/// A file system of 256 KiB in memory; unmounted when dropped.
 struct SmallDisk {
     at: tempfile::TempDir,
 }
@@ -21,7 +21,7 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1536k", "kaibo-test"])
+            .args(["-t", "tmpfs", "-o", "size=256k", "kaibo-test"])
             .arg(at.path())
             .output();
         match mounted {

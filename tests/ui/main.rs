@@ -7,6 +7,7 @@
 mod camera;
 mod filters;
 mod pictures;
+mod record;
 mod watermark;
 mod world;
 
