@@ -86,6 +86,7 @@
 pub mod audio;
 pub mod capture;
 pub mod cli;
+pub mod container;
 pub mod encode;
 pub mod engine;
 pub mod flv;

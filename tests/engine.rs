@@ -156,7 +156,7 @@ fn a_recording_goes_on_through_changes_of_bitrate_and_size() {
         return;
     };
     let frames = |n: u64| move |s: &Status| s.encoder.as_ref().is_some_and(|e| e.frames >= n);
-    show.send(Command::StartRecording(file.clone()));
+    show.send(Command::StartRecording(Some(file.clone())));
     show.wait_status("a second of pictures", frames(15));
     show.send(Command::SetVideoBitrate(Bitrate::from_kbps(800)));
     show.wait_status("the bitrate", |s| {
@@ -251,7 +251,7 @@ fn watermarks_come_and_go_on_the_stream_and_a_bad_one_ends_nothing() {
         }];
         Command::ApplySettings(Box::new(settings))
     };
-    show.send(Command::StartRecording(file.clone()));
+    show.send(Command::StartRecording(Some(file.clone())));
     frames(&show, 10);
     show.send(with(&logo));
     frames(&show, 30);

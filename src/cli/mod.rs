@@ -3,11 +3,14 @@
 
 mod bandwidth;
 mod check;
+mod control;
 mod devices;
 mod hide;
 mod network_args;
 mod push;
 mod push_args;
+mod record_args;
+mod remux;
 mod serve;
 mod snapshot;
 mod sound_args;
@@ -77,6 +80,10 @@ pub struct Cli {
 enum CliCommand {
     /// Broadcast without a window.
     Push(Box<push_args::PushArgs>),
+    /// Record without a window and without a stream.
+    Record(Box<record_args::RecordArgs>),
+    /// Make a plain MP4 of a recording; nothing is encoded anew.
+    Remux(remux::RemuxArgs),
     /// List screens, cameras and sound inputs, or try one out.
     Devices(devices::DevicesArgs),
     /// List encoders and whether they work here.
@@ -93,6 +100,8 @@ enum CliCommand {
 pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Some(CliCommand::Push(args)) => push::run(*args),
+        Some(CliCommand::Record(args)) => push::run(args.into_push()),
+        Some(CliCommand::Remux(args)) => remux::run(&args),
         Some(CliCommand::Devices(args)) => devices::devices(&args),
         Some(CliCommand::Encoders(args)) => devices::encoders(&args),
         Some(CliCommand::Check(args)) => check::run(&args),

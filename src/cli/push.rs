@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::{Exit, block_on, chain, control, fail, interrupted, say};
 use super::push_args::{PushArgs, Secrets, StatsFormat};
-use super::{Exit, block_on, chain, fail, interrupted, say};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::status::{EngineState, Status};
@@ -110,11 +110,20 @@ impl<'a> Show<'a> {
         self.handle.send(Command::SetKey(key))?;
         self.handle.send(Command::SetLogin(login))?;
         self.handle.send(Command::SetMore(more))?;
-        self.handle.send(Command::StartStream)?;
-        match &self.args.record {
-            Some(path) => self.handle.send(Command::StartRecording(path.clone())),
-            None => Ok(()),
+        if !self.args.alone {
+            self.handle.send(Command::StartStream)?;
         }
+        let recording = &self.args.recording;
+        if let Some(file) = recording.wanted() {
+            self.handle.send(Command::StartRecording(file))?;
+        }
+        if recording.replay.is_some() {
+            self.handle.send(Command::StartReplay)?;
+        }
+        if recording.control {
+            control::start(self.handle.clone());
+        }
+        Ok(())
     }
 
     async fn outcome(&mut self, news: &Notify) -> Exit {
@@ -143,7 +152,11 @@ impl<'a> Show<'a> {
                 }
             }
             let status = self.handle.status();
-            if self.live_at.is_none() && matches!(status.engine, EngineState::Live { .. }) {
+            let on = match &status.record {
+                Some(record) if self.args.alone => record.recorded_ms > 0,
+                _ => matches!(status.engine, EngineState::Live { .. }),
+            };
+            if self.live_at.is_none() && on {
                 self.live_at = Some(Instant::now());
             }
             if let EngineState::Reconnecting { attempt, .. } = status.engine
@@ -180,7 +193,9 @@ impl<'a> Show<'a> {
                 None
             }
             // asked for and not possible: say so at once; lost on the way: the stream goes on, the exit code tells
-            EventKind::RecordingFailed if !self.recorded => Some(Exit::NotOpened),
+            EventKind::RecordingFailed if !self.recorded || self.args.alone => {
+                Some(Exit::NotOpened)
+            }
             EventKind::RecordingFailed => {
                 self.spoiled = true;
                 None
@@ -223,7 +238,10 @@ fn figures(status: &Status) -> String {
     let encoder = status.encoder.clone().unwrap_or_default();
     let stream = status.stream.as_ref();
     let state = match &status.engine {
-        EngineState::Previewing => "off air".to_owned(),
+        EngineState::Previewing => status.record.as_ref().map_or("off air".to_owned(), |r| {
+            let s = r.recorded_ms / 1000;
+            format!("recording {}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+        }),
         EngineState::Connecting => "connecting".to_owned(),
         EngineState::Live { since } => {
             let s = status.at.saturating_since(*since).as_secs();

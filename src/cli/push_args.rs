@@ -1,6 +1,6 @@
 //! The options of `kaibo push`: parsed, checked, and laid over the settings file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use super::chain;
 use super::sound_args::SoundArgs;
 use super::network_args::NetworkArgs;
+use super::record_args::RecordOptions;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
@@ -68,9 +69,11 @@ pub(super) struct PushArgs {
     looped: bool,
     #[command(flatten)]
     pub(super) sound: SoundArgs,
-    /// Record what is sent into this FLV file, too.
-    #[arg(long, value_name = "FILE")]
-    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) recording: RecordOptions,
+    /// `kaibo record`: nothing is pushed.
+    #[arg(skip)]
+    pub(super) alone: bool,
     /// End by itself after this long on air, as 30s, 5m or 1h.
     #[arg(long, value_parser = parse_duration)]
     pub(super) duration: Option<Duration>,
@@ -156,7 +159,7 @@ pub(super) fn parse_kbps(text: &str) -> Result<u32, String> {
 }
 
 /// "90", "90s", "500ms", "5m", "1h" into a duration.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let err = || format!("{text:?} is not a duration: write 30s, 5m or 1h");
     let split = text
         .find(|c: char| c.is_ascii_alphabetic())
@@ -237,12 +240,14 @@ impl PushArgs {
         let source = self.source.as_ref().and(scene.layers.first());
         let own_sound = source.is_some_and(|l| matches!(l.source, SourceSpec::File(_)));
         self.sound.apply(audio, own_sound)?;
-        if let Some(path) = &self.record {
-            check_recording(path)?;
-        }
+        self.recording.lay_over(&mut settings.recording)?;
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
         let mut login = None;
+        if self.alone && (self.url.is_some() || !self.also.is_empty()) {
+            return Err("kaibo record pushes nothing: use kaibo push --record".to_owned());
+        }
         let url = self.url.clone().or_else(|| std::env::var("KAIBO_URL").ok());
+        let url = url.filter(|_| !self.alone);
         if let Some(url) = url {
             let split = split_address(&url).map_err(|e| format!("--url: {e}"))?;
             settings.stream.url = split.address;
@@ -292,17 +297,6 @@ impl PushArgs {
             }),
             other => other,
         }
-    }
-}
-
-/// What is written is FLV, whatever the name says: players go by the name.
-fn check_recording(path: &Path) -> Result<(), String> {
-    match path.extension() {
-        Some(ext) if !ext.eq_ignore_ascii_case("flv") => Err(format!(
-            "--record: recordings are FLV files: name it {}",
-            path.with_extension("flv").display()
-        )),
-        _ => Ok(()),
     }
 }
 

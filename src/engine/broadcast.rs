@@ -1,6 +1,5 @@
 //! Encoders and outputs of a show that is on: started with the first output, ended with the last.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,8 @@ use crate::media::packet::{Bitrate, PacketBus, PacketSink};
 use crate::media::time::MediaClock;
 use crate::media::video::VideoFrame;
 use crate::output::adapt::AdaptLimits;
+use crate::output::record::replay::ReplayBuffer;
+use crate::output::record::{RecordConfig, Recorder};
 use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
@@ -37,6 +38,7 @@ pub(super) enum Purpose {
     /// A further destination of the stream.
     More,
     Recording,
+    Replay,
 }
 
 /// One attached output.
@@ -70,6 +72,8 @@ pub(super) struct Broadcast {
     /// Further destinations; each has a queue and a task of its own, and none can hold up another.
     pub(super) more: Vec<Attached>,
     pub(super) recording: Option<Attached>,
+    pub(super) recorder: Option<Arc<Recorder>>,
+    replay: Option<(Attached, Arc<ReplayBuffer>)>,
     ending: Vec<Ending>,
     /// How the stream treats its link.
     tuning: TuningHandle,
@@ -125,6 +129,8 @@ impl Broadcast {
             stream: None,
             more: Vec::new(),
             recording: None,
+            recorder: None,
+            replay: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
             limiter: Arc::default(),
@@ -148,7 +154,7 @@ impl Broadcast {
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         self.tune(settings);
-        let attached = self.attach(spec, Purpose::Stream)?;
+        let attached = self.attach(Purpose::Stream, |cx| output::start(spec, cx))?;
         self.stream = Some(attached);
         self.start_encoders(settings, audio)
     }
@@ -204,7 +210,8 @@ impl Broadcast {
 
     /// Starts pushing the running stream to one more address.
     pub(super) fn start_more(&mut self, url: RtmpUrl) -> Result<(), BroadcastError> {
-        let attached = self.attach(&OutputSpec::Rtmp(url), Purpose::More)?;
+        let spec = OutputSpec::Rtmp(url);
+        let attached = self.attach(Purpose::More, |cx| output::start(&spec, cx))?;
         self.more.push(attached);
         Ok(())
     }
@@ -220,19 +227,60 @@ impl Broadcast {
     /// Starts recording the same packets; returns the file really used.
     pub(super) fn start_recording(
         &mut self,
-        path: PathBuf,
+        config: RecordConfig,
         settings: &Settings,
         audio: &AudioStage,
     ) -> Result<String, BroadcastError> {
-        let attached = self.attach(&OutputSpec::File(path), Purpose::Recording)?;
+        let mut recorder = None;
+        let attached = self.attach(Purpose::Recording, |cx| {
+            let started = Recorder::start(config, cx)?;
+            recorder = Some(Arc::clone(&started));
+            Ok(started)
+        })?;
         let target = attached.stats().target;
-        self.recording = Some(attached);
+        (self.recording, self.recorder) = (Some(attached), recorder);
         self.start_encoders(settings, audio)?;
         self.control.request_keyframe();
         Ok(target)
     }
 
-    fn attach(&mut self, spec: &OutputSpec, purpose: Purpose) -> Result<Attached, OutputError> {
+    /// Starts keeping the last seconds of the same packets.
+    pub(super) fn start_replay(
+        &mut self,
+        settings: &Settings,
+        audio: &AudioStage,
+    ) -> Result<(), BroadcastError> {
+        if self.replay.is_some() {
+            return Ok(());
+        }
+        let keep = Duration::from_secs(settings.recording.replay_seconds.into());
+        let mut buffer = None;
+        let attached = self.attach(Purpose::Replay, |cx| {
+            let started = ReplayBuffer::start(keep, cx);
+            buffer = Some(Arc::clone(&started));
+            Ok(started)
+        })?;
+        self.replay = buffer.map(|buffer| (attached, buffer));
+        self.start_encoders(settings, audio)
+    }
+
+    /// Ends the replay buffer; encoders end too when nothing else needs them.
+    pub(super) fn stop_replay(&mut self, audio: &AudioStage) {
+        if let Some((attached, _)) = self.replay.take() {
+            self.end(attached, audio, true);
+        }
+    }
+
+    /// The replay buffer, while it is on.
+    pub(super) fn replay(&self) -> Option<&ReplayBuffer> {
+        self.replay.as_ref().map(|(_, buffer)| &**buffer)
+    }
+
+    fn attach(
+        &mut self,
+        purpose: Purpose,
+        start: impl FnOnce(OutputContext) -> Result<Arc<dyn Output>, OutputError>,
+    ) -> Result<Attached, OutputError> {
         self.next_id += 1;
         let id = self.next_id;
         let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
@@ -272,7 +320,7 @@ impl Broadcast {
             listener,
             tuning,
         };
-        let output = output::start(spec, cx)?;
+        let output = start(cx)?;
         let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
         self.bus.attach(&sink);
         Ok(Attached {
@@ -364,7 +412,7 @@ impl Broadcast {
 
     /// Whether anything is on.
     pub(super) const fn is_on(&self) -> bool {
-        self.stream.is_some() || self.recording.is_some()
+        self.stream.is_some() || self.recording.is_some() || self.replay.is_some()
     }
 
     /// Ends the stream; encoders end too when nothing records. `told`: the user knows already why.
@@ -384,6 +432,7 @@ impl Broadcast {
 
     /// Ends the recording; encoders end too when nothing is streamed. `told`: the user knows already why.
     pub(super) fn stop_recording(&mut self, audio: &AudioStage, told: bool) {
+        self.recorder = None;
         if let Some(attached) = self.recording.take() {
             self.end(attached, audio, told);
         }
@@ -446,6 +495,7 @@ impl Broadcast {
         }
         self.stop_stream(audio, false);
         self.stop_recording(audio, false);
+        self.stop_replay(audio);
         for Ending { attached, told, .. } in self.ending.drain(..) {
             if !attached.output.join_until(deadline) {
                 left.push(attached.stats().target);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::media::packet::Bitrate;
+use crate::output::record::Order;
 use crate::rtmp::url::{Login, RtmpUrl, StreamKey};
 use crate::settings::Settings;
 
@@ -28,10 +29,25 @@ pub enum Command {
     RetryNow,
     /// End the stream (goodbye to the server, encoders stop unless recording).
     StopStream,
-    /// Record the stream's packets into this FLV file.
-    StartRecording(PathBuf),
+    /// Record the stream's packets into this file (MP4, Matroska or FLV by its extension); without one into a file named
+    /// as the settings say. Needs no stream.
+    StartRecording(Option<PathBuf>),
+    /// Pause the recording, begin a new file, set a mark.
+    Record(Order),
     /// End the recording.
     StopRecording,
+    /// Keep the last seconds (how many: settings) of the stream's packets in memory. Needs no stream.
+    StartReplay,
+    /// Let go of them.
+    StopReplay,
+    /// Write them into this file, or one named as the settings say.
+    SaveReplay(Option<PathBuf>),
+    /// Make a plain MP4 of a recording, beside it; one after another.
+    MakeMp4(PathBuf),
+    /// Call off the MP4 that is being made.
+    CancelMp4,
+    /// An interrupted recording is as it should be: do not tell of it again.
+    SettleRecording(PathBuf),
     /// Change the video bitrate now.
     SetVideoBitrate(Bitrate),
     /// The talk key is held or let go: sounds with push-to-talk are heard while it is held.

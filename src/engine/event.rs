@@ -107,8 +107,20 @@ pub enum EventKind {
     },
     /// A recording began.
     RecordingStarted,
+    /// It goes on in a new file.
+    RecordingSplit,
     /// A recording ended; the file is complete.
     RecordingStopped,
+    /// The disk fills up: the recording will have to end.
+    DiskLow,
+    /// A recording was interrupted, by a crash or a power cut. It plays.
+    RecordingUnfinished,
+    /// The replay buffer was written into a file, or why not.
+    ReplaySaved,
+    /// A plain MP4 was made of a recording.
+    Mp4Made,
+    /// It was not.
+    Mp4Failed,
     /// A recording could not go on.
     RecordingFailed,
     /// The disk is too slow for the recording: pictures are missing in it.

@@ -1,5 +1,6 @@
 //! What the stages tell the controller, and how it travels.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,12 +8,21 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::capture::supervisor::SourceEvent;
 use crate::capture::{AudioDevice, VideoDevice};
+use crate::container::remux::RemuxError;
 use crate::encode::stage::EncoderEvent;
 use crate::media::SourceId;
 use crate::output::OutputEvent;
 use crate::playback::{OutputDevice, PlaybackEvent};
 use crate::render::overlay::OverlayProblem;
 use crate::stage::StageExit;
+
+/// The folder of recordings, as it was looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordFolder {
+    pub(super) folder: PathBuf,
+    pub(super) free: Option<u64>,
+    pub(super) unfinished: Vec<PathBuf>,
+}
 
 /// Something a stage has to say.
 #[derive(Debug)]
@@ -33,8 +43,12 @@ pub(super) enum Notice {
     Overlay(OverlayProblem),
     /// The flight recorder was written, or why not.
     Recorder(Result<std::path::PathBuf, String>),
+    /// A plain MP4 was made of a recording, or why not.
+    Mp4(PathBuf, Result<PathBuf, RemuxError>),
+    /// What was found in the folder of recordings: interrupted ones, bytes free.
+    Recordings(RecordFolder),
     /// The picture was saved, or why not.
-    Screenshot(Result<std::path::PathBuf, String>),
+    Screenshot(Result<PathBuf, String>),
 }
 
 /// The sending end. Stages to controller (edge 10): bound 256; when full the notice is dropped and counted (the

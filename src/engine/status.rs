@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::recorder::Sample;
@@ -13,6 +15,8 @@ use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
 use crate::playback::OutputDevice;
+use crate::output::record::RecordStats;
+use crate::output::record::replay::ReplayStats;
 use crate::render::RenderStats;
 
 /// Where the show stands.
@@ -53,6 +57,17 @@ impl EngineState {
             Self::Connecting | Self::Live { .. } | Self::Reconnecting { .. }
         )
     }
+}
+
+/// A plain MP4 in the making.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Mp4Progress {
+    /// Of which recording.
+    pub from: PathBuf,
+    /// Part done, 0 to 1.
+    pub done: f32,
+    /// Recordings that wait for theirs.
+    pub waiting: usize,
 }
 
 /// One source with its figures.
@@ -104,6 +119,18 @@ pub struct Status {
     /// The last two minutes, a sample a second: for graphs.
     #[serde(skip)]
     pub graph: Arc<Vec<Sample>>,
+    /// More of it: time, parts, room on the disk.
+    pub record: Option<RecordStats>,
+    /// The replay buffer, while it is on.
+    pub replay: Option<ReplayStats>,
+    /// The plain MP4 being made of a recording.
+    pub mp4: Option<Mp4Progress>,
+    /// Recordings that were interrupted, until they are dealt with.
+    pub unfinished: Vec<PathBuf>,
+    /// Where recordings go, and the bytes free there, where the system tells; looked at now and then.
+    pub record_folder: PathBuf,
+    /// See [`Self::record_folder`].
+    pub record_free: Option<u64>,
     /// Pages that play the stream, when the built-in server has it.
     pub watch_url: Option<String>,
     /// Picture sources to choose from.

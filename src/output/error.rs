@@ -208,6 +208,29 @@ pub enum OutputError {
         /// The file.
         path: PathBuf,
     },
+    /// No room is left.
+    #[error(
+        "the disk is full: the recording has ended, what was recorded until now is in {} and plays; make room, or record to another disk",
+        path.display()
+    )]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Little room is left.
+    #[error(
+        "only {free_mb} MB are free on the disk: the recording was ended before it is full, {} is complete; make room, or record to another disk",
+        path.display()
+    )]
+    LowSpace {
+        /// The file.
+        path: PathBuf,
+        /// Millions of bytes free.
+        free_mb: u64,
+    },
     /// A bug of ours.
     #[error("the output failed by a fault in the program: please report it with the log")]
     Internal,
@@ -292,7 +315,9 @@ impl OutputError {
             | Self::LoginWanted
             | Self::LoginWrong
             | Self::Lost(_) => Recovery::Retry,
-            Self::File { .. } | Self::Internal => Recovery::GiveUp,
+            Self::File { .. } | Self::DiskFull { .. } | Self::LowSpace { .. } | Self::Internal => {
+                Recovery::GiveUp
+            }
         }
     }
 
@@ -319,6 +344,8 @@ impl OutputError {
             | Self::LoginWrong
             | Self::Tls { .. }
             | Self::File { .. }
+            | Self::DiskFull { .. }
+            | Self::LowSpace { .. }
             | Self::Internal => Failure::Refused,
         }
     }

@@ -6,8 +6,6 @@ pub mod backoff;
 pub mod check;
 mod dial;
 mod error;
-pub mod file;
-mod flv_file;
 mod latch;
 mod ledger;
 mod link;
@@ -16,6 +14,7 @@ pub mod net;
 mod probe;
 mod pump;
 mod rate;
+pub mod record;
 pub mod rtmp;
 pub mod send_queue;
 mod slow;
@@ -40,7 +39,7 @@ pub use error::{OutputError, Phase};
 pub enum OutputSpec {
     /// An RTMP server.
     Rtmp(RtmpUrl),
-    /// An FLV file.
+    /// A file: MP4, Matroska or FLV, as its name says.
     File(PathBuf),
 }
 
@@ -141,6 +140,8 @@ pub enum OutputEvent {
         /// Address of the server, with the port.
         peer: String,
     },
+    /// A recording tells something.
+    Record(record::RecordNews),
     /// It will not be tried again.
     Failed {
         /// Why.
@@ -183,6 +184,9 @@ pub trait Output: PacketSink {
 pub fn start(spec: &OutputSpec, cx: OutputContext) -> Result<Arc<dyn Output>, OutputError> {
     match spec {
         OutputSpec::Rtmp(url) => Ok(rtmp::start(url.clone(), cx)),
-        OutputSpec::File(path) => file::start(path, cx),
+        OutputSpec::File(path) => {
+            let config = record::RecordConfig::file(path.clone());
+            Ok(record::Recorder::start(config, cx)?)
+        }
     }
 }

@@ -30,6 +30,8 @@ pub struct ChangeSet {
     pub stream: bool,
     /// How the stream treats its link: told to the running stream.
     pub link: bool,
+    /// Recordings: the next one; the length of the replay buffer at once.
+    pub recording: bool,
     /// Built-in server's addresses: the next time it starts.
     pub server: bool,
 }
@@ -43,6 +45,7 @@ impl ChangeSet {
             audio,
             stream,
             network,
+            recording,
             server,
             scene,
             window: _, // no concern of the engine
@@ -102,6 +105,7 @@ impl ChangeSet {
                     &old.stream.adapt,
                     &old.network,
                 ),
+            recording: *recording != old.recording,
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }
     }

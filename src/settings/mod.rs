@@ -18,6 +18,7 @@ use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptSettings;
 use crate::output::net::NetworkSettings;
+use crate::output::record::settings::RecordSettings;
 use crate::render::filter::{FilterSpec, MOST_FILTERS};
 use crate::render::overlay::spec::Problem;
 use crate::render::scene::{Crop, Layer, Placement, Scene};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub stream: StreamSettings,
     /// The way there.
     pub network: NetworkSettings,
+    /// Recordings and the replay buffer.
+    pub recording: RecordSettings,
     /// Built-in server.
     pub server: ServerSettings,
     /// What is shown.
@@ -151,6 +154,7 @@ impl Settings {
             audio,
             stream,
             network,
+            recording,
             server: _,
             scene,
             window: _,
@@ -182,6 +186,8 @@ impl Settings {
         );
         let floor = stream.adapt.floor_kbps;
         check_range(&mut out, "stream.adapt.floor_kbps", floor, 100, 100_000);
+        let refused = recording.problems().into_iter();
+        out.extend(refused.map(|(field, reason)| FieldError::new(field, reason)));
         if !stream.url.trim().is_empty() {
             out.extend(check_address(&stream.url));
         }
@@ -342,6 +348,7 @@ impl Default for Settings {
             audio: AudioSettings::default(),
             stream: StreamSettings::default(),
             network: NetworkSettings::default(),
+            recording: RecordSettings::default(),
             server: ServerSettings::default(),
             scene: Scene {
                 layers: vec![Layer::new(SourceSpec::Test {})],

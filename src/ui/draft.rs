@@ -77,8 +77,8 @@ pub struct Draft {
     pub ask_quit: bool,
     /// The user said yes to that.
     pub quit: bool,
-    /// Folder for recordings.
-    pub recordings: PathBuf,
+    /// Field for the folder of recordings; goes into the settings when it is left.
+    pub record_folder: String,
 }
 
 impl fmt::Debug for Draft {
@@ -116,7 +116,7 @@ impl Draft {
             picture: None,
             ask_quit: false,
             quit: false,
-            recordings: PathBuf::from("."),
+            record_folder: settings.recording.folder.display().to_string(),
             settings,
         };
         draft.watermark.choose(&draft.settings.scene.watermarks, 0);
@@ -314,12 +314,22 @@ impl Draft {
     }
 
     /// Starts or ends the recording.
-    pub fn toggle_recording(&self, recording: bool, commands: &mut Vec<Command>) {
-        commands.push(if recording {
-            Command::StopRecording
-        } else {
-            Command::StartRecording(next_recording(&self.recordings))
-        });
+    pub fn toggle_recording(&mut self, recording: bool, commands: &mut Vec<Command>) {
+        if recording {
+            commands.push(Command::StopRecording);
+            return;
+        }
+        self.take_record_folder(commands);
+        commands.push(Command::StartRecording(None));
+    }
+
+    /// The folder of recordings is the one in its field.
+    pub fn take_record_folder(&mut self, commands: &mut Vec<Command>) {
+        let folder = PathBuf::from(self.record_folder.trim());
+        if folder != self.settings.recording.folder {
+            self.settings.recording.folder = folder;
+            self.apply(commands);
+        }
     }
 
     /// The engine's queue took no more commands.
@@ -416,15 +426,6 @@ pub fn is_recording(status: &Status) -> bool {
         .is_some_and(|r| !matches!(r.state, OutputState::Stopped | OutputState::Failed { .. }))
 }
 
-/// A file name that is free: `kaibo-0001.flv` and on. Numbers, not times: names then sort and need no time zone.
-fn next_recording(folder: &Path) -> PathBuf {
-    let name = |n: u32| folder.join(format!("kaibo-{n:04}.flv"));
-    (1..10_000)
-        .map(name)
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| name(10_000))
-}
-
 /// Size, rate and the bitrate that suits them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
@@ -485,18 +486,6 @@ mod tests {
         assert_eq!(label(1920, 1080, "59.94"), "1080p59.94  (1920×1080)");
         assert_eq!(label(720, 1280, "30"), "720×1280, 30 fps");
         assert_eq!(Quality::choices().len(), 7);
-    }
-
-    #[test]
-    fn recordings_never_overwrite() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = next_recording(folder.path());
-        assert_eq!(first, folder.path().join("kaibo-0001.flv"));
-        std::fs::write(&first, b"x").unwrap();
-        assert_eq!(
-            next_recording(folder.path()),
-            folder.path().join("kaibo-0002.flv")
-        );
     }
 
     #[test]

@@ -188,7 +188,6 @@ fn create(cc: &eframe::CreationContext<'_>, options: RunOptions) -> Result<App, 
     };
     let mut draft = Draft::new(options.settings, options.key.as_ref(), language);
     draft.chinese_font = chinese_font;
-    draft.recordings = recordings_folder();
     if let Some(problem) = options.settings_problem {
         draft.settings_problem(problem);
     }
@@ -217,17 +216,6 @@ fn waker(
             ctx.request_repaint_after_for(wait, egui::ViewportId::ROOT);
         }
     }
-}
-
-/// Where recordings go: the user's video folder, else home, else here.
-fn recordings_folder() -> PathBuf {
-    let user = directories::UserDirs::new();
-    let folder = user.as_ref().and_then(|u| {
-        u.video_dir()
-            .filter(|d| d.is_dir())
-            .or_else(|| Some(u.home_dir()).filter(|d| d.is_dir()))
-    });
-    folder.map_or_else(|| PathBuf::from("."), std::path::Path::to_owned)
 }
 
 /// The title bar: the name and the state. Never the address or the key.

@@ -9,6 +9,7 @@ use kaibo::render::filter::beauty::BeautySettings;
 use kaibo::ui::draft::Draft;
 use kaibo::ui::text::Language;
 
+use crate::record::{interrupted, recording};
 use crate::world::{SIZE, draft, failed, idle, live, reconnecting, window, with_a_past};
 
 /// The whole window at half scale (to keep the files small) in English, whose font is part of the program. Adapters
@@ -69,6 +70,10 @@ fn shots() {
         );
         with.compare = true;
         shot(&format!("filters-{tag}"), live(), with, [1280.0, 1300.0]);
+        for (name, status) in [("recording", recording()), ("interrupted", interrupted())] {
+            let past = with_a_past(draft(language), &status);
+            shot(&format!("{name}-{tag}"), status, past, [1280.0, 1300.0]);
+        }
     }
     let status = live();
     shot(

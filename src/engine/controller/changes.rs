@@ -67,6 +67,9 @@ impl Controller {
         if change.monitor || change.sounds {
             self.apply_monitor();
         }
+        if change.recording {
+            self.recording_changed();
+        }
         if change.stream && self.broadcast.stream.is_some() {
             self.tell(
                 Severity::Notice,

@@ -2,7 +2,9 @@
 
 mod changes;
 mod listen;
+mod mp4;
 mod notices;
+mod record;
 mod show;
 mod stages;
 
@@ -13,13 +15,14 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, bounded, select};
 
 use self::listen::Listener;
+use self::mp4::Mp4Queue;
 use self::stages::{AudioParts, RenderParts, Restarts};
 use crate::audio::AudioStage;
 use crate::capture;
 use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
-use crate::engine::notice::{Notice, NoticeSender};
+use crate::engine::notice::{Notice, NoticeSender, RecordFolder};
 use crate::engine::overload::OverloadWatch;
 use crate::engine::recorder::Sample;
 use crate::engine::sources::SourceSet;
@@ -29,6 +32,7 @@ use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::output::OutputState;
 use crate::playback::{self, OutputDevice};
+use crate::output::record::replay::ReplayBuffer;
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
 use crate::render::{RenderStage, SceneState};
@@ -81,6 +85,9 @@ pub(super) struct Controller {
     outputs: Vec<OutputDevice>,
     /// The last minutes of figures, made anew each second.
     graph: Arc<Vec<Sample>>,
+    mp4: Mp4Queue,
+    /// The folder of recordings, as it was looked at last.
+    recordings: Arc<RecordFolder>,
     /// Notices lost as of the last tick.
     notices_lost: u64,
     ticks: u64,
@@ -162,11 +169,14 @@ impl Controller {
             audio_devices: Vec::new(),
             outputs: Vec::new(),
             graph: Arc::default(),
+            mp4: Mp4Queue::default(),
+            recordings: Arc::default(),
             notices_lost: 0,
             ticks: 0,
         };
         controller.open_sounds(false);
         controller.apply_monitor();
+        controller.look_at_recordings();
         controller.publish();
         Ok(controller)
     }
@@ -206,6 +216,13 @@ impl Controller {
             }
             Command::RetryNow => self.broadcast.retry_now(),
             Command::StartRecording(path) => self.start_recording(path),
+            Command::Record(order) => self.order_recording(order),
+            Command::StartReplay => self.start_replay(),
+            Command::StopReplay => self.broadcast.stop_replay(&self.audio),
+            Command::SaveReplay(path) => self.save_replay(path),
+            Command::MakeMp4(recording) => self.make_mp4(recording),
+            Command::CancelMp4 => self.mp4.cancel(),
+            Command::SettleRecording(path) => self.settle_recording(&path),
             Command::StopRecording => self.broadcast.stop_recording(&self.audio, false),
             Command::SetVideoBitrate(bitrate) => {
                 let mut settings = self.settings.clone();
@@ -311,7 +328,9 @@ impl Controller {
         } = ended;
         let (kind, what) = match purpose {
             Purpose::Stream | Purpose::More => (EventKind::StreamStopped, "the stream has ended"),
-            Purpose::Recording => (EventKind::RecordingStopped, "the recording has ended"),
+            Purpose::Recording | Purpose::Replay => {
+                (EventKind::RecordingStopped, "the recording has ended")
+            }
         };
         match stats.state {
             _ if told => {}
@@ -368,6 +387,12 @@ impl Controller {
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),
             graph: Arc::clone(&self.graph),
+            record: self.broadcast.recorder.as_ref().map(|r| r.record_stats()),
+            replay: self.broadcast.replay().map(ReplayBuffer::replay_stats),
+            mp4: self.mp4.progress(),
+            unfinished: self.recordings.unfinished.clone(),
+            record_folder: self.recordings.folder.clone(),
+            record_free: self.recordings.free,
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
@@ -407,6 +432,9 @@ impl Controller {
             .shutdown(&self.audio, deadline - Duration::from_millis(500));
         self.render.request_stop();
         self.audio.request_stop();
+        if !self.mp4.end_until(deadline) {
+            left.push("mp4".to_owned());
+        }
         left.extend(self.sources.join_until(deadline));
         if !self.render.join_until(deadline) {
             left.push("render".to_owned());

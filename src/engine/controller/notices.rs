@@ -21,7 +21,11 @@ impl Controller {
                     self.sound_event(id, event);
                 }
             }
+            // also from one that is ending: its last file is closed then
+            Notice::Output(_, OutputEvent::Record(news)) => self.record_news(news),
             Notice::Output(id, event) => self.output_event(id, event),
+            Notice::Mp4(from, made) => self.mp4_made(&from, made),
+            Notice::Recordings(seen) => self.recordings_seen(seen),
             Notice::Encoder(id, _) if id != self.broadcast.encoder_id() => {} // replaced meanwhile
             Notice::Encoder(_, EncoderEvent::Rebuilt { error }) => {
                 let text = format!(
@@ -224,6 +228,7 @@ impl Controller {
                 return self.tell(Severity::Degraded, EventKind::RedirectAsked { host }, text);
             }
             OutputEvent::Degraded { .. }
+            | OutputEvent::Record(_)
             | OutputEvent::NeedKeyframe
             | OutputEvent::VideoRate(_) => return,
         };
@@ -234,6 +239,7 @@ impl Controller {
         let was_live = self.broadcast.stream.is_some();
         self.broadcast.stop_stream(&self.audio, true);
         self.broadcast.stop_recording(&self.audio, true);
+        self.broadcast.stop_replay(&self.audio);
         self.tell(Severity::Fatal, EventKind::EncoderFailed, reason);
         if was_live {
             self.failed = Some(reason.to_owned());

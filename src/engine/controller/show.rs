@@ -161,35 +161,6 @@ impl Controller {
         }
     }
 
-    pub(super) fn start_recording(&mut self, path: PathBuf) {
-        if self.broadcast.recording.is_some() {
-            return;
-        }
-        if let Some(reason) = self.dead.clone() {
-            return self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
-        }
-        match self
-            .broadcast
-            .start_recording(path, &self.settings, &self.audio)
-        {
-            Ok(file) => self.tell(
-                Severity::Notice,
-                EventKind::RecordingStarted,
-                format!("recording into {file}"),
-            ),
-            Err(e) => {
-                self.broadcast.stop_recording(&self.audio, true);
-                let text = words(&e);
-                match e {
-                    BroadcastError::Encoder(_) => self.encoder_failed(&text),
-                    BroadcastError::Output(_) => {
-                        self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
-                    }
-                }
-            }
-        }
-    }
-
     /// Writes what the flight recorder holds, on a thread of its own.
     pub(super) fn export_recorder(&self, path: PathBuf) {
         let notices = self.notices.clone();

@@ -152,6 +152,7 @@ impl Controller {
         }
         self.broadcast.stop_stream(&self.audio, true);
         self.broadcast.stop_recording(&self.audio, true);
+        self.broadcast.stop_replay(&self.audio);
     }
 }
 

@@ -43,7 +43,7 @@ pub fn live_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, 
     }
 }
 
-fn record_ui(status: &Status, draft: &Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+fn record_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let t = draft.text();
     let recording = is_recording(status);
     let (look, text) = if recording {
@@ -52,7 +52,11 @@ fn record_ui(status: &Status, draft: &Draft, commands: &mut Vec<Command>, ui: &m
         (WideButton::Record, t.record)
     };
     let file = status.recording.as_ref().filter(|_| recording);
-    let written = file.map(|f| format!("{} MB", f.sent_bytes / 1_000_000));
+    let written = file.map(|f| {
+        let time = status.record.as_ref().map_or(0, |r| r.recorded_ms);
+        let time = clock(std::time::Duration::from_millis(time));
+        format!("{time}  {} MB", f.sent_bytes / 1_000_000)
+    });
     let mut response = wide_button(ui, look, text, written.as_deref());
     if let Some(file) = file {
         response = response.on_hover_text(&file.target);

@@ -1,0 +1,189 @@
+//! Recording, replay buffer, plain MP4s: what the user asks for, and what the recording threads tell.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Controller, words};
+use crate::engine::broadcast::BroadcastError;
+use crate::engine::event::{EventKind, Severity};
+use crate::engine::notice::{Notice, RecordFolder};
+use crate::output::record::{self, Order, RecordNews};
+use crate::stage::{self, StopFlag};
+
+impl Controller {
+    pub(super) fn start_recording(&mut self, path: Option<PathBuf>) {
+        if self.broadcast.recording.is_some() {
+            return;
+        }
+        if let Some(reason) = self.dead.clone() {
+            return self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
+        }
+        let config = self.settings.recording.config(path);
+        let started = self
+            .broadcast
+            .start_recording(config, &self.settings, &self.audio);
+        match started {
+            Ok(file) => self.tell(
+                Severity::Notice,
+                EventKind::RecordingStarted,
+                format!("recording into {file}"),
+            ),
+            Err(e) => {
+                self.broadcast.stop_recording(&self.audio, true);
+                let text = words(&e);
+                match e {
+                    BroadcastError::Encoder(_) => self.encoder_failed(&text),
+                    BroadcastError::Output(_) => {
+                        self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn order_recording(&self, order: Order) {
+        if let Some(recorder) = &self.broadcast.recorder {
+            recorder.order(order);
+        }
+    }
+
+    pub(super) fn start_replay(&mut self) {
+        let started = match self.dead.clone() {
+            Some(reason) => Err(reason),
+            None => self
+                .broadcast
+                .start_replay(&self.settings, &self.audio)
+                .map_err(|e| words(&e)),
+        };
+        if let Err(reason) = started {
+            self.broadcast.stop_replay(&self.audio);
+            self.replay_failed(&reason);
+        }
+    }
+
+    pub(super) fn save_replay(&self, path: Option<PathBuf>) {
+        match self.broadcast.replay() {
+            Some(buffer) => buffer.save(self.settings.recording.replay_config(path)),
+            None => self.replay_failed("the replay buffer is off: switch it on first"),
+        }
+    }
+
+    fn replay_failed(&self, reason: &str) {
+        let text = format!("the replay was not saved: {reason}");
+        self.tell(Severity::Degraded, EventKind::ReplaySaved, text);
+    }
+
+    /// Settings of recordings changed.
+    pub(super) fn recording_changed(&self) {
+        let seconds = self.settings.recording.replay_seconds;
+        if let Some(buffer) = self.broadcast.replay() {
+            buffer.set_length(Duration::from_secs(seconds.into()));
+        }
+        self.look_at_recordings();
+    }
+
+    /// What a recording or a replay tells.
+    pub(super) fn record_news(&mut self, news: RecordNews) {
+        match news {
+            RecordNews::Began { path } => {
+                let parts = self.broadcast.recorder.as_ref();
+                if parts.is_some_and(|r| r.record_stats().parts > 1) {
+                    let text = format!("the recording goes on in {}", path.display());
+                    self.tell(Severity::Notice, EventKind::RecordingSplit, text);
+                }
+            }
+            RecordNews::Closed { path } => {
+                if self.settings.recording.make_mp4 {
+                    self.make_mp4(path);
+                }
+                self.look_at_recordings();
+            }
+            RecordNews::LowSpace { free, minutes } => {
+                let left = minutes.map_or_else(String::new, |m| format!(" (about {m} min)"));
+                let text = format!(
+                    "the disk of the recording fills up: {} MB are free{left}; the recording will end before it is \
+                     full: make room, or record to another disk",
+                    free / 1_000_000
+                );
+                self.tell(Severity::Degraded, EventKind::DiskLow, text);
+            }
+            RecordNews::ReplaySaved { path, length } => {
+                let text = format!(
+                    "replay of {:.0} s saved as {}",
+                    length.as_secs_f64(),
+                    path.display()
+                );
+                self.tell(Severity::Notice, EventKind::ReplaySaved, text);
+            }
+            RecordNews::ReplayFailed { reason } => self.replay_failed(&reason),
+        }
+    }
+
+    /// Makes a plain MP4 of a recording, after those that wait already.
+    pub(super) fn make_mp4(&mut self, from: PathBuf) {
+        if !self.mp4.add(from, &self.notices) {
+            let text = "too many recordings wait for their MP4: try again later";
+            self.tell(Severity::Degraded, EventKind::Mp4Failed, text);
+        }
+    }
+
+    pub(super) fn mp4_made(
+        &mut self,
+        from: &Path,
+        made: Result<PathBuf, crate::container::remux::RemuxError>,
+    ) {
+        self.mp4.next(&self.notices);
+        match made {
+            Ok(path) => {
+                let text = format!("{} is a plain MP4 now", path.display());
+                self.tell(Severity::Notice, EventKind::Mp4Made, text);
+            }
+            Err(e) => {
+                let text = format!("no MP4 was made of {}: {}", from.display(), words(&e));
+                self.tell(Severity::Degraded, EventKind::Mp4Failed, text);
+            }
+        }
+        self.look_at_recordings();
+    }
+
+    pub(super) fn settle_recording(&mut self, recording: &Path) {
+        Arc::make_mut(&mut self.recordings)
+            .unfinished
+            .retain(|p| p != recording);
+        if let Err(error) = record::settle(recording) {
+            tracing::warn!(%error, "the marker of an interrupted recording stays");
+        }
+    }
+
+    /// Looks at the folder of recordings, on a thread of its own: a disk may sleep.
+    pub(super) fn look_at_recordings(&self) {
+        let (notices, folder) = (self.notices.clone(), self.settings.recording.place());
+        let look = move |(), _: &StopFlag| {
+            notices.send(Notice::Recordings(RecordFolder {
+                free: record::free_bytes(&folder),
+                unfinished: record::unfinished(&folder),
+                folder,
+            }));
+            Ok(())
+        };
+        let ready = || Ok::<_, std::convert::Infallible>(());
+        if let Err(error) = stage::spawn("recordings", &StopFlag::new(), ready, look, |_| {}) {
+            tracing::warn!(%error, "the folder of recordings was not looked at");
+        }
+    }
+
+    pub(super) fn recordings_seen(&mut self, seen: RecordFolder) {
+        let known = std::mem::replace(&mut self.recordings, Arc::new(seen));
+        let new = Arc::clone(&self.recordings);
+        for recording in &new.unfinished {
+            if !known.unfinished.contains(recording) {
+                let text = format!(
+                    "the recording {} was interrupted; it plays to its last second, and a plain MP4 can be made of it",
+                    recording.display()
+                );
+                self.tell(Severity::Notice, EventKind::RecordingUnfinished, text);
+            }
+        }
+    }
+}
