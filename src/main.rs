@@ -8,5 +8,8 @@ use kaibo::cli::{self, Cli};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     kaibo::logging::init(cli.verbose);
+    if let Ok(program) = std::env::current_exe() {
+        kaibo::encode::probe::use_program(program);
+    }
     cli::run(cli).into()
 }

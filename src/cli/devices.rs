@@ -1,4 +1,4 @@
-//! `kaibo devices` and `kaibo encoders`.
+//! `kaibo devices`.
 
 use serde::Serialize;
 
@@ -10,7 +10,6 @@ use crate::capture::camera::CameraInfo;
 use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
 use crate::capture::{self, AudioDevice, SourceSpec, VideoDevice};
-use crate::encode;
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 
@@ -188,25 +187,7 @@ fn list(args: &ListArgs) -> Exit {
     Exit::Done
 }
 
-pub(super) fn encoders(args: &ListArgs) -> Exit {
-    let list = encode::list();
-    if args.json {
-        return print_json(&list);
-    }
-    for encoder in &list {
-        let state = encoder.usable.as_ref().map_or_else(
-            |why| format!("not usable: {why}"),
-            |()| "works here".to_owned(),
-        );
-        say(&format!(
-            "{:<12} {:<40} {state}",
-            encoder.name, encoder.title
-        ));
-    }
-    Exit::Done
-}
-
-fn print_json<T: Serialize>(value: &T) -> Exit {
+pub(super) fn print_json<T: Serialize>(value: &T) -> Exit {
     match serde_json::to_string_pretty(value) {
         Ok(text) => {
             say(&text);

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::capture::supervisor::SourceEvent;
 use crate::capture::{AudioDevice, VideoDevice};
+use crate::encode::probe::Reports;
 use crate::encode::stage::EncoderEvent;
 use crate::media::SourceId;
 use crate::output::OutputEvent;
@@ -24,6 +25,8 @@ pub(super) enum Notice {
     Encoder(u32, EncoderEvent),
     /// A stage of ours ended without being asked to.
     Exited(&'static str, StageExit),
+    /// Encoders were tried out, for what the text tells.
+    Encoders(String, Arc<Reports>),
     /// Devices were listed.
     Devices(Vec<VideoDevice>, Vec<AudioDevice>),
     /// Something about a watermark.

@@ -1,10 +1,13 @@
 //! What the engine shows: a snapshot of everything, published about five times a second.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::audio::AudioStats;
 use crate::capture::supervisor::SourceStats;
 use crate::capture::{AudioDevice, VideoDevice};
+use crate::encode::probe::Reports;
 use crate::encode::stage::EncoderStats;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
@@ -86,6 +89,9 @@ pub struct Status {
     pub recording: Option<OutputStats>,
     /// Pages that play the stream, when the built-in server has it.
     pub watch_url: Option<String>,
+    /// What was found out about encoders; empty until then.
+    #[serde(skip)]
+    pub encoders: Arc<Reports>,
     /// Picture sources to choose from.
     #[serde(skip)]
     pub video_devices: Vec<VideoDevice>,

@@ -41,15 +41,11 @@ impl ChangeSet {
             window: _, // no concern of the engine
         } = new;
         let VideoSettings { size, fps } = video;
-        let VideoEncoderSettings {
-            encoder: name,
-            bitrate_kbps,
-            preset,
-            profile,
-            tune,
-            keyframe_interval,
-            b_frames,
-        } = encoder;
+        // all but the bitrate opens the encoder anew
+        let same_bitrate = VideoEncoderSettings {
+            bitrate_kbps: old.encoder.bitrate_kbps,
+            ..encoder.clone()
+        };
         let AudioSettings {
             input,
             gain_db,
@@ -63,22 +59,13 @@ impl ChangeSet {
             adapt,
         } = stream;
         let ServerSettings { rtmp, http } = server;
-        let e = &old.encoder;
         Self {
             scene: *scene != old.scene,
-            bitrate: *bitrate_kbps != e.bitrate_kbps,
+            bitrate: encoder.bitrate_kbps != old.encoder.bitrate_kbps,
             gain: (*gain_db, *muted) != (old.audio.gain_db, old.audio.muted),
             audio_input: *input != old.audio.input,
             format: (*size, *fps) != (old.video.size, old.video.fps),
-            encoder: (name, preset, profile, tune, keyframe_interval, b_frames)
-                != (
-                    &e.encoder,
-                    &e.preset,
-                    &e.profile,
-                    &e.tune,
-                    &e.keyframe_interval,
-                    &e.b_frames,
-                ),
+            encoder: same_bitrate != old.encoder,
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
             link: (max_delay_ms, trust_any_certificate, adapt)

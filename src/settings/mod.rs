@@ -155,9 +155,12 @@ impl Settings {
                 format!("{size} is larger than 7680x4320"),
             ));
         }
-        for problem in [encoder.validate().err(), audio.encoder.validate().err()]
-            .into_iter()
-            .flatten()
+        for problem in [
+            encoder.validate_for_stream().err(),
+            audio.encoder.validate().err(),
+        ]
+        .into_iter()
+        .flatten()
         {
             if let EncodeError::Setting { field, reason } = problem {
                 out.push(FieldError::new(field, reason));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Controller, words};
+use crate::encode::EncodeError;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::render::SceneState;
@@ -25,6 +26,9 @@ impl Controller {
         }
         let change = ChangeSet::between(&self.settings, &settings);
         self.settings = settings;
+        if change.encoder || change.format {
+            self.encoders.ask(&self.settings);
+        }
         // the old encoder gets no picture of the new size: it is closed before the render stage changes
         let reopen = (change.encoder || change.format) && self.broadcast.pause_video();
         if change.format {
@@ -34,7 +38,7 @@ impl Controller {
         }
         if reopen
             && self.broadcast.is_on()
-            && let Err(e) = self.broadcast.resume_video(&self.settings)
+            && let Err(e) = self.resume_video()
         {
             self.encoder_failed(&words(&e));
         }
@@ -70,6 +74,11 @@ impl Controller {
             let text = "the built-in server keeps its address until the program is started again";
             self.tell(Severity::Notice, EventKind::Settings, text);
         }
+    }
+
+    fn resume_video(&mut self) -> Result<(), EncodeError> {
+        let ladder = self.encoders.ladder(&self.settings);
+        self.broadcast.resume_video(&self.settings, ladder)
     }
 
     /// New size or rate: the render stage and the sources are made for one format and start anew.

@@ -16,6 +16,7 @@ use crate::audio::AudioStage;
 use crate::capture;
 use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
+use crate::engine::encoders::Encoders;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::notice::{Notice, NoticeSender};
 use crate::engine::overload::OverloadWatch;
@@ -59,6 +60,7 @@ pub(super) struct Controller {
     overlays: Overlays,
     microphone: Option<SourceId>,
     broadcast: Broadcast,
+    encoders: Encoders,
     server: Option<Server>,
     live_since: Option<MediaTime>,
     failed: Option<String>,
@@ -119,6 +121,7 @@ impl Controller {
         let frames = Arc::clone(&render_parts.frames);
         let broadcast = Broadcast::new(clock, runtime.clone(), notices.clone(), bus, frames);
         let render = render_parts.start(&settings)?;
+        let encoders = Encoders::new(&settings, notices.clone());
         let mut controller = Self {
             clock,
             runtime,
@@ -138,6 +141,7 @@ impl Controller {
             overlays,
             microphone: None,
             broadcast,
+            encoders,
             server: None,
             live_since: None,
             failed: None,
@@ -174,7 +178,10 @@ impl Controller {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
+        let Some(command) = self.encoders.hold(command) else {
+            return;
+        };
         match command {
             Command::ApplySettings(settings) => self.apply(*settings),
             Command::SetKey(key) => self.key = key,
@@ -235,6 +242,9 @@ impl Controller {
 
     fn tick(&mut self) {
         self.ticks += 1;
+        for command in self.encoders.overdue() {
+            self.command(command);
+        }
         for ended in self.broadcast.poll_ending() {
             self.tell_ended(ended);
         }
@@ -310,6 +320,7 @@ impl Controller {
             };
         }
         match self.broadcast.stream.as_ref().map(|s| s.stats().state) {
+            None if self.encoders.holds_stream() => EngineState::Connecting,
             None if self.broadcast.stream_is_ending() => EngineState::Stopping,
             None | Some(OutputState::Stopped | OutputState::Failed { .. }) => {
                 EngineState::Previewing
@@ -344,6 +355,7 @@ impl Controller {
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
+            encoders: self.encoders.reports(),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
             gpu: self.render_parts.gpu.adapter_name(),
