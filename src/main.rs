@@ -9,5 +9,8 @@ fn main() -> ExitCode {
     cli::hide_secrets();
     let cli = Cli::parse();
     kaibo::logging::init(cli.verbose);
+    if let Ok(program) = std::env::current_exe() {
+        kaibo::encode::probe::use_program(program);
+    }
     cli::run(cli).into()
 }

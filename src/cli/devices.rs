@@ -1,4 +1,4 @@
-//! `kaibo devices` and `kaibo encoders`.
+//! `kaibo devices`.
 
 use serde::Serialize;
 
@@ -11,7 +11,6 @@ use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
 use crate::capture::{AudioDevice, SoundKind, SourceSpec, VideoDevice, self, spec_of};
 use crate::capture::screen::area::{PortalKind, ScreenArea};
-use crate::encode;
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 
@@ -203,25 +202,7 @@ fn list(args: &ListArgs) -> Exit {
     Exit::Done
 }
 
-pub(super) fn encoders(args: &ListArgs) -> Exit {
-    let list = encode::list();
-    if args.json {
-        return print_json(&list);
-    }
-    for encoder in &list {
-        let state = encoder.usable.as_ref().map_or_else(
-            |why| format!("not usable: {why}"),
-            |()| "works here".to_owned(),
-        );
-        say(&format!(
-            "{:<12} {:<40} {state}",
-            encoder.name, encoder.title
-        ));
-    }
-    Exit::Done
-}
-
-fn print_json<T: Serialize>(value: &T) -> Exit {
+pub(super) fn print_json<T: Serialize>(value: &T) -> Exit {
     match serde_json::to_string_pretty(value) {
         Ok(text) => {
             say(&text);

@@ -7,6 +7,7 @@ mod control;
 mod devices;
 mod hide;
 mod network_args;
+mod encoders;
 mod push;
 mod push_args;
 mod record_args;
@@ -87,7 +88,13 @@ enum CliCommand {
     /// List screens, cameras and sound inputs, or try one out.
     Devices(devices::DevicesArgs),
     /// List encoders and whether they work here.
-    Encoders(devices::ListArgs),
+    Encoders(encoders::EncodersArgs),
+    /// What `encoders` starts to try one out: a driver that crashes takes this process down and no other.
+    #[command(name = crate::encode::probe::SUBCOMMAND, hide = true)]
+    ProbeEncoder {
+        /// What to try, as JSON.
+        request: String,
+    },
     /// Ask a server whether it would take the stream; nothing is shown to viewers.
     Check(check::CheckArgs),
     /// Run the built-in RTMP server and watch page alone.
@@ -103,7 +110,11 @@ pub fn run(cli: Cli) -> Exit {
         Some(CliCommand::Record(args)) => push::run(args.into_push()),
         Some(CliCommand::Remux(args)) => remux::run(&args),
         Some(CliCommand::Devices(args)) => devices::devices(&args),
-        Some(CliCommand::Encoders(args)) => devices::encoders(&args),
+        Some(CliCommand::Encoders(args)) => encoders::run(&args),
+        Some(CliCommand::ProbeEncoder { request }) => {
+            say(&crate::encode::probe::child::run(&request));
+            Exit::Done
+        }
         Some(CliCommand::Check(args)) => check::run(&args),
         Some(CliCommand::Serve(args)) => serve::run(&args),
         Some(CliCommand::Snapshot(args)) => snapshot::run(&args),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ffmpeg_next::{self as ffmpeg, Dictionary, Rational, codec, encoder, ffi, format, frame};
 
 use super::EncodeError;
+use super::settings::Rate;
 use crate::media::time::MediaTime;
 use crate::media::video::{Plane, Resolution};
 
@@ -83,20 +84,20 @@ pub(super) fn initial_padding(context: &codec::Context) -> usize {
     usize::try_from(padding).unwrap_or(0)
 }
 
-/// Sets the target rate and the decoder buffer that the encoder may assume, both in bits. May be called on a running
-/// encoder; whether it listens is the encoder's own matter.
+/// Sets target and peak rate and the decoder buffer that the encoder may assume. May be called on a running encoder;
+/// whether it listens is the encoder's own matter.
 #[expect(
     unsafe_code,
     reason = "ffmpeg-next has no setters for rc_buffer_size and flags"
 )]
-pub(super) fn set_rate_control(context: &mut codec::Context, bits_per_second: u32, buffer: u32) {
+pub(super) fn set_rate_control(context: &mut codec::Context, rate: Rate) {
     // SAFETY: the context is valid and borrowed mutably; these are plain integer fields, which the encoders read only
     // inside `avcodec_send_frame`, called on this same thread.
     unsafe {
         let raw = &mut *context.as_mut_ptr();
-        raw.bit_rate = i64::from(bits_per_second);
-        raw.rc_max_rate = i64::from(bits_per_second);
-        raw.rc_buffer_size = i32::try_from(buffer).unwrap_or(i32::MAX);
+        raw.bit_rate = i64::from(rate.target);
+        raw.rc_max_rate = i64::from(rate.max);
+        raw.rc_buffer_size = i32::try_from(rate.buffer).unwrap_or(i32::MAX);
     }
 }
 
@@ -182,4 +183,12 @@ pub(super) fn is_drained(error: ffmpeg::Error) -> bool {
                 errno: ffmpeg::error::EAGAIN
             }
     )
+}
+
+/// FFmpeg's own version, as it tells it.
+#[expect(unsafe_code, reason = "ffmpeg-next has no accessor")]
+pub(super) fn version() -> String {
+    // SAFETY: a static string that ends in zero
+    let text = unsafe { std::ffi::CStr::from_ptr(ffi::av_version_info()) };
+    text.to_string_lossy().into_owned()
 }

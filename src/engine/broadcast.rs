@@ -7,12 +7,14 @@ use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
 
+use super::encoders::format;
 use super::notice::{Notice, NoticeSender};
 use crate::audio::AudioStage;
 use crate::encode::stage::{
-    EncoderControl, EncoderListener, EncoderStats, VideoEncodeConfig, VideoEncodeStage,
+    EncoderControl, EncoderFactory, EncoderListener, EncoderStats, VideoEncodeConfig,
+    VideoEncodeStage,
 };
-use crate::encode::{EncodeError, VideoFormat};
+use crate::encode::{EncodeError, VideoEncoderSettings, open_video};
 use crate::media::packet::{Bitrate, PacketBus, PacketSink};
 use crate::media::time::MediaClock;
 use crate::media::video::VideoFrame;
@@ -63,6 +65,8 @@ pub(super) struct Broadcast {
     bus: Arc<PacketBus>,
     control: Arc<EncoderControl>,
     frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    /// How encoders are opened.
+    opener: EncoderFactory,
     encoder: Option<VideoEncodeStage>,
     /// Number of the running (or last) video encoder; word from another one is old.
     encoder_id: u32,
@@ -122,6 +126,7 @@ impl Broadcast {
             bus,
             control: Arc::default(),
             frames,
+            opener: Arc::new(open_video),
             encoder: None,
             encoder_id: 0,
             sound_on: false,
@@ -151,12 +156,13 @@ impl Broadcast {
         &mut self,
         spec: &OutputSpec,
         settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         self.tune(settings);
         let attached = self.attach(Purpose::Stream, |cx| output::start(spec, cx))?;
         self.stream = Some(attached);
-        self.start_encoders(settings, audio)
+        self.start_encoders(settings, ladder, audio)
     }
 
     /// A stream that waits before its next try tries at once.
@@ -229,6 +235,7 @@ impl Broadcast {
         &mut self,
         config: RecordConfig,
         settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<String, BroadcastError> {
         let mut recorder = None;
@@ -239,7 +246,7 @@ impl Broadcast {
         })?;
         let target = attached.stats().target;
         (self.recording, self.recorder) = (Some(attached), recorder);
-        self.start_encoders(settings, audio)?;
+        self.start_encoders(settings, ladder, audio)?;
         self.control.request_keyframe();
         Ok(target)
     }
@@ -248,6 +255,7 @@ impl Broadcast {
     pub(super) fn start_replay(
         &mut self,
         settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         if self.replay.is_some() {
@@ -261,7 +269,7 @@ impl Broadcast {
             Ok(started)
         })?;
         self.replay = buffer.map(|buffer| (attached, buffer));
-        self.start_encoders(settings, audio)
+        self.start_encoders(settings, ladder, audio)
     }
 
     /// Ends the replay buffer; encoders end too when nothing else needs them.
@@ -334,18 +342,23 @@ impl Broadcast {
     fn start_encoders(
         &mut self,
         settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         if self.encoder.is_some() {
             return Ok(());
         }
-        self.start_video_encoder(settings)?;
+        self.start_video_encoder(settings, ladder)?;
         audio.set_encoder(Some(settings.audio.encoder.clone()))?;
         self.sound_on = true;
         Ok(())
     }
 
-    fn start_video_encoder(&mut self, settings: &Settings) -> Result<(), EncodeError> {
+    fn start_video_encoder(
+        &mut self,
+        settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
+    ) -> Result<(), EncodeError> {
         self.control
             .set_bitrate(Bitrate::from_kbps(settings.encoder.bitrate_kbps));
         let (tx, rx) = bounded(ENCODER_QUEUE);
@@ -354,18 +367,16 @@ impl Broadcast {
         let id = self.encoder_id;
         let listener: EncoderListener =
             Arc::new(move |event| notices.send(Notice::Encoder(id, event)));
-        let stage = VideoEncodeStage::start(VideoEncodeConfig {
+        let config = VideoEncodeConfig {
             settings: settings.encoder.clone(),
-            format: VideoFormat {
-                resolution: settings.video.size,
-                rate: settings.video.fps,
-            },
+            format: format(settings),
             clock: self.clock,
             frames: rx,
             control: Arc::clone(&self.control),
             bus: Arc::clone(&self.bus),
             listener,
-        })?;
+        };
+        let stage = VideoEncodeStage::start_ladder(config, ladder, Arc::clone(&self.opener))?;
         self.frames.store(Some(Arc::new(tx)));
         self.encoder = Some(stage);
         Ok(())
@@ -394,8 +405,12 @@ impl Broadcast {
     }
 
     /// Opens a video encoder again. Outputs see the new parameters in the next packet.
-    pub(super) fn resume_video(&mut self, settings: &Settings) -> Result<(), EncodeError> {
-        self.start_video_encoder(settings)
+    pub(super) fn resume_video(
+        &mut self,
+        settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
+    ) -> Result<(), EncodeError> {
+        self.start_video_encoder(settings, ladder)
     }
 
     /// Number of the running video encoder.

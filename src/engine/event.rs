@@ -127,6 +127,10 @@ pub enum EventKind {
     RecordingSlow,
     /// The encoder was opened anew.
     EncoderRebuilt,
+    /// The encoder failed and another one took over.
+    EncoderReplaced,
+    /// The encoder could not keep up and was made faster: a cheaper preset, or another encoder.
+    EncoderLowered,
     /// The encoder cannot be opened or kept failing.
     EncoderFailed,
     /// The encoder cannot keep up; pictures are skipped.

@@ -7,6 +7,7 @@
 mod broadcast;
 pub mod command;
 mod controller;
+mod encoders;
 pub mod event;
 mod notice;
 mod overload;

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::capture::supervisor::SourceEvent;
 use crate::capture::{AudioDevice, VideoDevice};
 use crate::container::remux::RemuxError;
+use crate::encode::probe::Reports;
 use crate::encode::stage::EncoderEvent;
 use crate::media::SourceId;
 use crate::output::OutputEvent;
@@ -35,6 +36,8 @@ pub(super) enum Notice {
     Encoder(u32, EncoderEvent),
     /// A stage of ours ended without being asked to.
     Exited(&'static str, StageExit),
+    /// Encoders were tried out, for what the text tells.
+    Encoders(String, Arc<Reports>),
     /// Devices were listed.
     Devices(Vec<VideoDevice>, Vec<AudioDevice>, Vec<OutputDevice>),
     /// From the output with this number that is listened to.

@@ -1,8 +1,7 @@
 //! What the engine shows: a snapshot of everything, published about five times a second.
 
-use std::sync::Arc;
-
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -10,6 +9,7 @@ use super::recorder::Sample;
 use crate::audio::AudioStats;
 use crate::capture::supervisor::SourceStats;
 use crate::capture::{AudioDevice, VideoDevice};
+use crate::encode::probe::Reports;
 use crate::encode::stage::EncoderStats;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
@@ -133,6 +133,9 @@ pub struct Status {
     pub record_free: Option<u64>,
     /// Pages that play the stream, when the built-in server has it.
     pub watch_url: Option<String>,
+    /// What was found out about encoders; empty until then.
+    #[serde(skip)]
+    pub encoders: Arc<Reports>,
     /// Picture sources to choose from.
     #[serde(skip)]
     pub video_devices: Vec<VideoDevice>,

@@ -51,15 +51,11 @@ impl ChangeSet {
             window: _, // no concern of the engine
         } = new;
         let VideoSettings { size, fps } = video;
-        let VideoEncoderSettings {
-            encoder: name,
-            bitrate_kbps,
-            preset,
-            profile,
-            tune,
-            keyframe_interval,
-            b_frames,
-        } = encoder;
+        // all but the bitrate opens the encoder anew
+        let same_bitrate = VideoEncoderSettings {
+            bitrate_kbps: old.encoder.bitrate_kbps,
+            ..encoder.clone()
+        };
         let AudioSettings {
             sounds,
             picture,
@@ -78,24 +74,15 @@ impl ChangeSet {
             adapt,
         } = stream;
         let ServerSettings { rtmp, http } = server;
-        let e = &old.encoder;
         Self {
             scene: *scene != old.scene,
-            bitrate: *bitrate_kbps != e.bitrate_kbps,
+            bitrate: encoder.bitrate_kbps != old.encoder.bitrate_kbps,
             mix: (sounds, picture) != (&old.audio.sounds, &old.audio.picture),
             master: *master != old.audio.master,
             sounds: is_there(sounds) != is_there(&old.audio.sounds),
             monitor: *monitor != old.audio.monitor,
             format: (*size, *fps) != (old.video.size, old.video.fps),
-            encoder: (name, preset, profile, tune, keyframe_interval, b_frames)
-                != (
-                    &e.encoder,
-                    &e.preset,
-                    &e.profile,
-                    &e.tune,
-                    &e.keyframe_interval,
-                    &e.b_frames,
-                ),
+            encoder: same_bitrate != old.encoder,
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
             link: (max_delay_ms, trust_any_certificate, adapt, network)

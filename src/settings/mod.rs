@@ -173,7 +173,7 @@ impl Settings {
                 format!("{size} is larger than 7680x4320"),
             ));
         }
-        if let Err(EncodeError::Setting { field, reason }) = encoder.validate() {
+        if let Err(EncodeError::Setting { field, reason }) = encoder.validate_for_stream() {
             out.push(FieldError::new(field, reason));
         }
         audio.problems(&mut out);

@@ -61,6 +61,8 @@ impl Subject {
                 EventKind::Mp4Failed => t.ev_mp4_failed,
                 EventKind::RecordingFailed => t.ev_recording_failed,
                 EventKind::EncoderRebuilt => t.ev_encoder_rebuilt,
+                EventKind::EncoderReplaced => t.ev_encoder_replaced,
+                EventKind::EncoderLowered => t.ev_encoder_lowered,
                 EventKind::EncoderFailed => t.ev_encoder_failed,
                 EventKind::EncoderOverloaded => t.ev_overloaded,
                 EventKind::StageRestarted { .. } => t.ev_stage_restarted,

@@ -419,6 +419,8 @@ texts! {
     ev_recording_slow: "Recording too slow", "录制跟不上";
     ev_recording_failed: "Recording failed", "录制失败";
     ev_encoder_rebuilt: "Encoder restarted", "编码器已重启";
+    ev_encoder_replaced: "Another encoder took over", "已换用其他编码器";
+    ev_encoder_lowered: "Encoder made faster", "已降低编码负担";
     ev_encoder_failed: "Encoder failed", "编码器出错";
     ev_overloaded: "This computer cannot keep up", "电脑性能不足，已跳帧";
     ev_stage_restarted: "A part of Kaibo was restarted", "Kaibo 的一个部件已重启";

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test helper that fails may panic")]
 
 mod audio;
+mod probe;
+mod rate;
+mod replacement;
 mod stage;
 mod video;
 
@@ -86,4 +89,10 @@ fn feed(decoder: &mut decoder::Opened, packet: &EncodedPacket) {
     p.set_pts(Some(packet.pts.as_nanos()));
     p.set_dts(Some(packet.dts.as_nanos()));
     decoder.send_packet(&p).unwrap();
+}
+
+/// Prints a figure with the test.
+#[expect(clippy::print_stderr, reason = "the harness shows it with the test")]
+pub(crate) fn say_figure(text: &str) {
+    eprintln!("{text}");
 }

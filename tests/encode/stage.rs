@@ -10,7 +10,7 @@ use kaibo::encode::stage::{
 use kaibo::encode::{
     EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video,
 };
-use kaibo::media::packet::{Bitrate, CodecParameters, EncodedPacket, PacketBus, PacketSink};
+use kaibo::media::packet::{Bitrate, EncodedPacket, PacketBus, PacketSink};
 use kaibo::media::time::{FrameRate, MediaClock};
 use kaibo::media::video::VideoFrame;
 use parking_lot::Mutex;
@@ -81,10 +81,6 @@ struct Faulty {
 }
 
 impl VideoEncoder for Faulty {
-    fn parameters(&self) -> &Arc<CodecParameters> {
-        self.inner.parameters()
-    }
-
     fn encode(
         &mut self,
         frame: &VideoFrame,
@@ -122,7 +118,7 @@ fn faulty(
     opened: &Arc<Mutex<Vec<u32>>>,
 ) -> EncoderFactory {
     let (bad, set, opened) = (bad.to_vec(), Arc::clone(set), Arc::clone(opened));
-    Box::new(move |settings, format, generation| {
+    Arc::new(move |settings, format, generation| {
         opened.lock().push(settings.bitrate_kbps);
         Ok(Box::new(Faulty {
             inner: open_video(settings, format, generation)?,
@@ -140,7 +136,7 @@ fn closing_the_channel_flushes_every_picture() {
         b_frames: 2,
         ..Default::default()
     };
-    let rig = start(settings, Box::new(open_video)).unwrap();
+    let rig = start(settings, Arc::new(open_video)).unwrap();
     for i in 0..25 {
         rig.frames
             .send_timeout(picture(i, SMALL, 0), PATIENCE)
@@ -165,7 +161,7 @@ fn an_opening_error_comes_back_to_the_caller() {
         preset: "instant".to_owned(),
         ..Default::default()
     };
-    let error = start(settings, Box::new(open_video)).err().unwrap();
+    let error = start(settings, Arc::new(open_video)).err().unwrap();
     assert!(matches!(error, EncodeError::Setting { field, .. } if field == "encoder.preset"));
 }
 
@@ -241,10 +237,6 @@ struct Stuck {
 }
 
 impl VideoEncoder for Stuck {
-    fn parameters(&self) -> &Arc<CodecParameters> {
-        self.inner.parameters()
-    }
-
     fn encode(
         &mut self,
         frame: &VideoFrame,
@@ -270,7 +262,7 @@ fn a_stuck_encoder_that_was_left_behind_sends_nothing_any_more() {
     for left_behind in [false, true] {
         let (began_tx, began) = bounded(10);
         let (go, go_rx) = bounded(10);
-        let factory: EncoderFactory = Box::new(move |settings, format, generation| {
+        let factory: EncoderFactory = Arc::new(move |settings, format, generation| {
             Ok(Box::new(Stuck {
                 inner: open_video(settings, format, generation)?,
                 began: began_tx.clone(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Controller, words};
 use crate::audio::InputMix;
 use crate::capture::AudioSpec;
+use crate::encode::EncodeError;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::render::SceneState;
@@ -27,6 +28,9 @@ impl Controller {
         }
         let change = ChangeSet::between(&self.settings, &settings);
         self.settings = settings;
+        if change.encoder || change.format {
+            self.encoders.ask(&self.settings);
+        }
         // the old encoder gets no picture of the new size: it is closed before the render stage changes
         let reopen = (change.encoder || change.format) && self.broadcast.pause_video();
         if change.format {
@@ -36,7 +40,7 @@ impl Controller {
         }
         if reopen
             && self.broadcast.is_on()
-            && let Err(e) = self.broadcast.resume_video(&self.settings)
+            && let Err(e) = self.resume_video()
         {
             self.encoder_failed(&words(&e));
         }
@@ -81,6 +85,11 @@ impl Controller {
             let text = "the built-in server keeps its address until the program is started again";
             self.tell(Severity::Notice, EventKind::Settings, text);
         }
+    }
+
+    fn resume_video(&mut self) -> Result<(), EncodeError> {
+        let ladder = self.encoders.ladder(&self.settings);
+        self.broadcast.resume_video(&self.settings, ladder)
     }
 
     /// New size or rate: the render stage and the sources are made for one format and start anew.

@@ -21,6 +21,7 @@ use crate::audio::AudioStage;
 use crate::capture;
 use crate::engine::broadcast::{Attached, Broadcast, Ended, Purpose};
 use crate::engine::command::Command;
+use crate::engine::encoders::Encoders;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::notice::{Notice, NoticeSender, RecordFolder};
 use crate::engine::overload::OverloadWatch;
@@ -72,6 +73,7 @@ pub(super) struct Controller {
     /// Outputs opened so far.
     listeners: u32,
     broadcast: Broadcast,
+    encoders: Encoders,
     server: Option<Server>,
     live_since: Option<MediaTime>,
     failed: Option<String>,
@@ -138,6 +140,7 @@ impl Controller {
         let frames = Arc::clone(&render_parts.frames);
         let broadcast = Broadcast::new(clock, runtime.clone(), notices.clone(), bus, frames);
         let render = render_parts.start(&settings)?;
+        let encoders = Encoders::new(&settings, notices.clone());
         let mut controller = Self {
             clock,
             runtime,
@@ -159,6 +162,7 @@ impl Controller {
             listener: None,
             listeners: 0,
             broadcast,
+            encoders,
             server: None,
             live_since: None,
             failed: None,
@@ -201,7 +205,10 @@ impl Controller {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
+        let Some(command) = self.encoders.hold(command) else {
+            return;
+        };
         match command {
             Command::ApplySettings(settings) => self.apply(*settings),
             Command::SetKey(key) => self.key = key,
@@ -270,6 +277,9 @@ impl Controller {
 
     fn tick(&mut self) {
         self.ticks += 1;
+        for command in self.encoders.overdue() {
+            self.command(command);
+        }
         for ended in self.broadcast.poll_ending() {
             self.tell_ended(ended);
         }
@@ -353,6 +363,7 @@ impl Controller {
             };
         }
         match self.broadcast.stream.as_ref().map(|s| s.stats().state) {
+            None if self.encoders.holds_stream() => EngineState::Connecting,
             None if self.broadcast.stream_is_ending() => EngineState::Stopping,
             None | Some(OutputState::Stopped | OutputState::Failed { .. }) => {
                 EngineState::Previewing
@@ -394,6 +405,7 @@ impl Controller {
             record_folder: self.recordings.folder.clone(),
             record_free: self.recordings.free,
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
+            encoders: self.encoders.reports(),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
             outputs: self.outputs.clone(),

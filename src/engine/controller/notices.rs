@@ -34,6 +34,25 @@ impl Controller {
                 );
                 self.tell(Severity::Degraded, EventKind::EncoderRebuilt, text);
             }
+            Notice::Encoder(_, EncoderEvent::Replaced { from, to, error }) => {
+                let text = format!(
+                    "{from} failed, the show goes on with {to}: {}",
+                    words(&error)
+                );
+                self.tell(Severity::Degraded, EventKind::EncoderReplaced, text);
+            }
+            Notice::Encoder(_, EncoderEvent::Lowered { from, to }) => {
+                let text = format!(
+                    "the encoder could not keep up and pictures were skipped: {to} takes over from {from}; a smaller \
+                     size or a lower rate would keep the quality"
+                );
+                self.tell(Severity::Degraded, EventKind::EncoderLowered, text);
+            }
+            Notice::Encoders(key, reports) => {
+                for command in self.encoders.answer(&key, reports) {
+                    self.command(command);
+                }
+            }
             Notice::Encoder(_, EncoderEvent::Failed { error }) => {
                 self.encoder_failed(&words(&error));
             }

@@ -20,9 +20,10 @@ impl Controller {
             return self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
         }
         let config = self.settings.recording.config(path);
-        let started = self
-            .broadcast
-            .start_recording(config, &self.settings, &self.audio);
+        let ladder = self.encoders.ladder(&self.settings);
+        let started =
+            self.broadcast
+                .start_recording(config, &self.settings, ladder, &self.audio);
         match started {
             Ok(file) => self.tell(
                 Severity::Notice,
@@ -49,11 +50,12 @@ impl Controller {
     }
 
     pub(super) fn start_replay(&mut self) {
+        let ladder = self.encoders.ladder(&self.settings);
         let started = match self.dead.clone() {
             Some(reason) => Err(reason),
             None => self
                 .broadcast
-                .start_replay(&self.settings, &self.audio)
+                .start_replay(&self.settings, ladder, &self.audio)
                 .map_err(|e| words(&e)),
         };
         if let Err(reason) = started {

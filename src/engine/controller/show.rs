@@ -38,9 +38,10 @@ impl Controller {
         self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
         let spec = OutputSpec::Rtmp(url);
+        let ladder = self.encoders.ladder(&self.settings);
         let started = self
             .broadcast
-            .start_stream(&spec, &self.settings, &self.audio);
+            .start_stream(&spec, &self.settings, ladder, &self.audio);
         match started {
             Ok(()) => self.start_more(),
             Err(e @ BroadcastError::Encoder(_)) => self.encoder_failed(&words(&e)),

@@ -340,6 +340,7 @@ impl Output for Recorder {
             acked_bytes: 0,
             rtt_ms: None,
             adapt: None,
+            asks: None,
         }
     }
 

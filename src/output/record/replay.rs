@@ -277,6 +277,7 @@ impl Output for ReplayBuffer {
             acked_bytes: 0,
             rtt_ms: None,
             adapt: None,
+            asks: None,
         }
     }
 
