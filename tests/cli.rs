@@ -8,6 +8,8 @@ mod support;
 mod lip_sync;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/snapshot.rs"]
+mod snapshot;
 
 use std::fs;
 use std::time::{Duration, Instant};
