@@ -20,6 +20,7 @@ pub mod repaint;
 mod surface;
 pub mod text;
 pub mod theme;
+mod watermark_draft;
 pub mod widgets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

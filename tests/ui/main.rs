@@ -9,6 +9,7 @@ mod filters;
 mod pictures;
 mod screen;
 mod watermark;
+mod watermark_more;
 mod world;
 
 use std::path::{Path, PathBuf};
