@@ -37,6 +37,9 @@
 //! A test (`tests/layering.rs`) holds the table. FFmpeg's types stay in [`encode`], [`capture::media_file`] and the JPEG decoder of [`capture::camera`], sockets
 //! in [`output`] and [`serve`], egui in `ui`.
 //!
+//! Without the feature `ffmpeg` what encodes is left out, and all that needs it: `audio`, `serve`, `settings`, `engine`, `cli`,
+//! `ui` and the program itself. Sources of pictures, the renderer and the outputs remain.
+//!
 //! # Time
 //!
 //! One [clock](media::time::MediaClock) (`CLOCK_MONOTONIC`, zero at engine start), one [time type](media::time::MediaTime)
@@ -56,6 +59,7 @@
 //! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
+//! | `pipelines` | compiles passes of filters, while some are missing | channel |
 //! | `rec` | recording | queue |
 //! | `portal` | the conversation with a Wayland desktop, while one of its screens is shared | D-Bus |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
@@ -71,6 +75,7 @@
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
 //! | wakes of the overlay thread | 1 | it looks anyway | |
+//! | passes to be compiled | 64 | asked again in the next tick | |
 //! | commands to engine | 256 | the caller is told | |
 //! | notices to engine | 256 | dropped | `notices_lost` |
 //! | events to the reader | 512 | the oldest is lost, a marker says how many | `events_lost` |
@@ -83,21 +88,30 @@
 //! - an **encoder**: a file in [`encode`], a line in [`encode::open_video`];
 //! - an **output**: a file in [`output`], a variant in [`output::OutputSpec`], a line in [`output::start`].
 
+#[cfg(feature = "ffmpeg")]
 pub mod audio;
 pub mod capture;
+#[cfg(feature = "ffmpeg")]
 pub mod cli;
+#[cfg(feature = "ffmpeg")]
 pub mod container;
+#[cfg(feature = "ffmpeg")]
 pub mod encode;
+#[cfg(feature = "ffmpeg")]
 pub mod engine;
 pub mod flv;
 pub mod gpu;
 pub mod logging;
 pub mod media;
+#[cfg(feature = "ffmpeg")]
 pub mod output;
+#[cfg(feature = "ffmpeg")]
 pub mod playback;
 pub mod render;
 pub mod rtmp;
+#[cfg(feature = "ffmpeg")]
 pub mod serve;
+#[cfg(feature = "ffmpeg")]
 pub mod settings;
 pub mod stage;
 #[cfg(feature = "gui")]

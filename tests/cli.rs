@@ -10,6 +10,8 @@ mod lip_sync;
 mod program;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/snapshot.rs"]
+mod snapshot;
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -138,7 +138,8 @@ fn all_plans_give_the_same_picture() {
             contrast: 1.2,
             ..ColorSettings::default()
         })];
-        compare("filtered", &filtered, Plan::Direct, 2);
+        // the filter's; a software adapter leaves the conversion to the processor
+        compare("filtered", &filtered, Plan::Direct, 1);
     }
     for scaled in [
         Resolution::new(96, 54),
@@ -182,7 +183,7 @@ fn a_filter_that_changes_nothing_is_not_run() {
     };
     assert_eq!(
         (passes(&mut still, &with), passes(&mut still, &plain)),
-        (2, 2)
+        (1, 1)
     );
 }
 

@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("stage", &[]),
     ("logging", &[]),
-    ("gpu", &["media"]),
+    ("gpu", &["media", "stage"]),
     ("flv", &["media"]),
     ("rtmp", &["flv"]),
     ("container", &["media", "flv"]),

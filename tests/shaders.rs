@@ -138,15 +138,20 @@ fn entry_points_and_bindings_are_the_declared_ones() {
                 (0, n) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
                 (1, 0) => ty.name.as_deref() == Some(source.uniform),
                 // another picture, bound with the same layout; only the plane and the sampler are of use
-                (2, n @ (1 | 4)) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
+                (2 | 3, n @ (1 | 4)) => is_picture_binding(PICTURE_BINDINGS[n as usize], ty),
                 _ => false,
             };
             assert!(fits, "{}: {at:?} is {ty:?}", source.name);
             bound.insert(at);
         }
         let extras = (2..2 + source.extras).flat_map(|group| [(group, 1), (group, 4)]);
+        let table = source.has_table().then_some([(3, 1), (3, 4)]);
         let picture = (0..5).map(|n| (0, n));
-        let expected: BTreeSet<_> = picture.chain([(1, 0)]).chain(extras).collect();
+        let expected: BTreeSet<_> = picture
+            .chain([(1, 0)])
+            .chain(extras)
+            .chain(table.into_iter().flatten())
+            .collect();
         assert_eq!(bound, expected, "{}", source.name);
     }
 }

@@ -1,5 +1,5 @@
 // Steps that change each pixel by itself, any number in any order within one pass. Prepended to: passes whose uniform
-// `settings` has a member `after: PointOps`, and that define point_lut. Needs: color. No entry points.
+// `settings` has a member `after: PointOps`. Needs: color, table. No entry points.
 
 struct PointOps {
     // Width over height of the picture (x).
@@ -82,7 +82,7 @@ fn point_step(kind: u32, source: vec4f, uv: vec2f, a: vec4f, b: vec4f, c: vec4f)
         color = vec4f(point_tone(color.rgb, a.x, a.y), color.a);
     }
     if kind == POINT_LUT {
-        color = vec4f(point_lut(color.rgb, a.x), color.a);
+        color = vec4f(point_lut(color.rgb, a, b), color.a);
     }
     if kind == POINT_CHROMA_KEY {
         color = point_chroma_key(color, a, b);

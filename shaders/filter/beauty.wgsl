@@ -1,5 +1,5 @@
 // Beauty, step 4 of 4, the only one at full size: moves skin towards its smoothed colour, tones it, sharpens the rest.
-// Prepended: fullscreen, picture, color, extra, skin, point. Entry points: fs_fullscreen and one per kind of work.
+// Prepended: fullscreen, picture, color, extra, skin, table, point. Entry points: fs_fullscreen and one per kind of work.
 // The extra picture is that of step 3.
 
 struct BeautyUniform {
@@ -23,10 +23,6 @@ const TOP = 1.0 / 255.0;
 const GREEN_OF_CR = COLOR_BT709_LUMA.r * COLOR_BT709_CR / COLOR_BT709_LUMA.g;
 const RUDDY = vec3f(0.22, -0.09, -0.02);
 
-fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
-    return rgb; // a table is never put behind this pass: its picture has no place here
-}
-
 fn beauty_tone(rgb: vec3f, skin: f32) -> vec3f {
     let y = max(color_luma(rgb), 0.001);
     // most in the middle; black and white stay, and no channel is rounded to the top
@@ -43,8 +39,24 @@ fn guide_of(y: f32, cr: f32) -> f32 {
     return y + (1.25 * COLOR_BT709_CR + 0.25 * GREEN_OF_CR) * cr;
 }
 
+// The sharpening's samples are the very next pixels, of which half are known to the four that are drawn together.
+override BEAUTY_NEAR: bool = false;
+
 fn luma_at(at: vec2i) -> f32 {
     return color_luma(picture_pixel(at).rgb);
+}
+
+// Luma of the four pixels about `at`, added up. `slope` is what the luma `y` changes by within the block of 2x2.
+fn luma_around(at: vec2i, y: f32, slope: vec2f) -> f32 {
+    if BEAUTY_NEAR {
+        // the neighbours outside the block are to the left of even columns and to the right of odd ones
+        let out = (at & vec2i(1)) * 2 - 1;
+        let within = 2.0 * y - dot(vec2f(out), slope);
+        return within + luma_at(at + vec2i(out.x, 0)) + luma_at(at + vec2i(0, out.y));
+    }
+    let d = i32(settings.shape.x);
+    return luma_at(at + vec2i(d, 0)) + luma_at(at - vec2i(d, 0)) + luma_at(at + vec2i(0, d))
+        + luma_at(at - vec2i(0, d));
 }
 
 fn beauty(vertex: FsVertex, tone: bool, sharpen: bool) -> vec4f {
@@ -53,6 +65,7 @@ fn beauty(vertex: FsVertex, tone: bool, sharpen: bool) -> vec4f {
     // luma, Cr, share, skin: see the step before
     let smoothed = extra_at(vertex.uv);
     let y = color_luma(source.rgb);
+    let slope = vec2f(dpdxFine(y), dpdyFine(y));
     let cr = (source.r - y) / COLOR_BT709_CR;
     let smooth_cr = (smoothed.y - 0.5) / SKIN_CR_SCALE;
     let own = abs(guide_of(y, cr) - guide_of(smoothed.x, smooth_cr));
@@ -62,10 +75,7 @@ fn beauty(vertex: FsVertex, tone: bool, sharpen: bool) -> vec4f {
     let to_cr = share * (smooth_cr - cr);
     var rgb = source.rgb + to_y + to_cr * vec3f(COLOR_BT709_CR, -GREEN_OF_CR, 0.0);
     if sharpen {
-        let d = i32(settings.shape.x);
-        let around = luma_at(at + vec2i(d, 0)) + luma_at(at - vec2i(d, 0)) + luma_at(at + vec2i(0, d))
-            + luma_at(at - vec2i(0, d));
-        let detail = y - around * 0.25;
+        let detail = y - luma_around(at, y, slope) * 0.25;
         rgb += clamp(detail * settings.amount.w, -SHARPEN_LIMIT, SHARPEN_LIMIT) * (1.0 - smoothed.z);
     }
     if tone {

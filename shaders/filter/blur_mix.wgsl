@@ -1,5 +1,5 @@
 // The blurred picture (the extra one) at full size, with a sharp oval kept in it, then per-pixel steps.
-// Prepended: fullscreen, picture, color, extra, point. Entry points: fs_fullscreen, fs.
+// Prepended: fullscreen, picture, color, extra, table, point. Entry points: fs_fullscreen, fs.
 
 struct BlurMixUniform {
     // Middle of the sharp oval in uv (xy), its half sides in uv (zw); none when they are 0.
@@ -11,10 +11,6 @@ struct BlurMixUniform {
 
 // Share of the oval over which it turns from sharp to blurred.
 const SOFT = 0.4;
-
-fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
-    return rgb; // a table is never put behind this pass
-}
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {

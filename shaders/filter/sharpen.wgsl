@@ -9,10 +9,6 @@ struct SharpenUniform {
 
 @group(1) @binding(0) var<uniform> settings: SharpenUniform;
 
-fn point_lut(rgb: vec3f, strength: f32) -> vec3f {
-    return rgb; // a table is never put behind this pass
-}
-
 fn luma_at(at: vec2i) -> f32 {
     return color_luma(picture_pixel(at).rgb);
 }

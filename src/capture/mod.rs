@@ -352,7 +352,15 @@ pub fn open_audio(
     let (kind, device) = match spec {
         AudioSpec::Microphone { device } => (SoundKind::Microphone, device),
         AudioSpec::Desktop { device } => (SoundKind::Desktop, device),
+        #[cfg(feature = "ffmpeg")]
         AudioSpec::File(file) => return media_file::open_sound(file, cx),
+        #[cfg(not(feature = "ffmpeg"))]
+        AudioSpec::File(file) => {
+            return Err(SourceError::NotBuilt {
+                what: file.path.display().to_string(),
+                feature: "ffmpeg",
+            });
+        }
     };
     #[cfg(feature = "mic")]
     return microphone::open(kind, device.as_deref(), cx);

@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What to draw, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct SnapshotArgs {
-    /// What to show in the first layer: "screen", "test", or a picture or media file (its first picture). Without it
-    /// the scene's own.
+    /// What to show in the first layer: "screen", "test", "camera" or "camera:ID" as `kaibo devices` lists it, or a picture or
+    /// media file (its first picture). Without it the scene's own.
     #[arg(long, value_parser = spec_or_file)]
     source: Option<SourceSpec>,
     /// Settings file (TOML) whose scene is drawn, with its layers and filters.

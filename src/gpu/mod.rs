@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod pass;
+pub mod pipeline;
 pub mod readback;
 pub mod shader;
 pub mod share;
@@ -17,7 +18,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 /// What wgpu refused to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PassError {
     /// A shader or pipeline was refused by the driver.
     #[error("the graphics driver refused pass {name}: {reason}")]

@@ -1,245 +1,15 @@
-//! Recording passes: pipelines by variant, uniforms of a tick in one buffer, and the context that filters record into.
-//! Render thread.
+//! Recording passes: uniforms of a tick in one buffer, and the context that filters record into. Render thread.
 
-use std::collections::HashMap;
-
+use super::PassError;
 use super::context::GpuContext;
-use super::shader::{ShaderCache, ShaderSource, Uniform};
+pub use super::pipeline::{Blend, Pipelines, PointKinds, Variant};
+use super::shader::{ShaderSource, Uniform};
 use super::texture::{GpuFrame, PictureKey, PictureKind, Sampling, TexturePool};
 use super::timer::PassTimer;
 use super::upload::upload;
-use super::{PassError, ready};
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
-
-/// A pass as it must be compiled.
-#[derive(Debug, Clone, Copy)]
-pub struct Variant {
-    /// Its shader.
-    pub shader: &'static ShaderSource,
-    /// Its fragment entry point.
-    pub fragment: &'static str,
-    /// Layout of the picture that it reads.
-    pub kind: PictureKind,
-    /// Samples per direction and output pixel: 1 or 2.
-    pub taps: u8,
-    /// A boolean constant of the shader that is set.
-    pub option: Option<&'static str>,
-    /// Per-pixel steps at its end, where it has any.
-    pub points: PointKinds,
-    /// Draws over what is there (premultiplied alpha), as a strip of four vertices.
-    pub layer: Option<Blend>,
-}
-
-/// What a layer does to what is below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Blend {
-    /// Replaces it.
-    Replace,
-    /// Premultiplied alpha over it.
-    Over,
-    /// Premultiplied: darkens it.
-    Multiply,
-    /// Premultiplied: lightens it.
-    Screen,
-    /// Premultiplied: adds to it.
-    Add,
-}
-
-impl Blend {
-    /// With s and d premultiplied colours above and below, a the alpha above: what the fixed stage computes.
-    const fn state(self) -> Option<wgpu::BlendState> {
-        use wgpu::BlendFactor as F;
-        let (src_factor, dst_factor) = match self {
-            Self::Replace => return None,
-            Self::Over => return Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
-            Self::Multiply => (F::Dst, F::OneMinusSrcAlpha), // s d + (1 - a) d
-            Self::Screen => (F::One, F::OneMinusSrc),        // s + (1 - s) d
-            Self::Add => (F::One, F::One),                   // s + d
-        };
-        let operation = wgpu::BlendOperation::Add;
-        Some(wgpu::BlendState {
-            color: wgpu::BlendComponent {
-                src_factor,
-                dst_factor,
-                operation,
-            },
-            // what is below stays as opaque as it is
-            alpha: wgpu::BlendComponent {
-                src_factor: F::Zero,
-                dst_factor: F::One,
-                operation,
-            },
-        })
-    }
-}
-
-impl Variant {
-    /// A pass over the whole target that reads one sample per pixel.
-    pub fn plain(shader: &'static ShaderSource, kind: PictureKind) -> Self {
-        Self {
-            shader,
-            fragment: shader.fragments[0],
-            kind,
-            taps: 1,
-            option: None,
-            points: [0; 8],
-            layer: None,
-        }
-    }
-
-    fn key(&self) -> Key {
-        let Self {
-            shader,
-            fragment,
-            kind,
-            taps,
-            option,
-            points,
-            layer,
-        } = *self;
-        (shader.name, fragment, kind, taps, option, points, layer)
-    }
-}
-
-type Key = (
-    &'static str,
-    &'static str,
-    PictureKind,
-    u8,
-    Option<&'static str>,
-    PointKinds,
-    Option<Blend>,
-);
-
-/// Kinds of the per-pixel steps at the end of a pass, 0 for none: the constants `POINT_STEP_0` to `POINT_STEP_7` of
-/// `shaders/common/point.wgsl`.
-pub type PointKinds = [u8; 8];
-
-const POINT_STEPS: [&str; 8] = [
-    "POINT_STEP_0",
-    "POINT_STEP_1",
-    "POINT_STEP_2",
-    "POINT_STEP_3",
-    "POINT_STEP_4",
-    "POINT_STEP_5",
-    "POINT_STEP_6",
-    "POINT_STEP_7",
-];
-
-/// Compiled pipelines; all draw into `Rgba8Unorm`.
-#[derive(Debug)]
-pub struct Pipelines {
-    device: wgpu::Device,
-    /// By the number of extra pictures.
-    layouts: [wgpu::PipelineLayout; 2],
-    shaders: ShaderCache,
-    ready: HashMap<Key, wgpu::RenderPipeline>,
-}
-
-impl Pipelines {
-    /// None compiled yet.
-    pub fn new(gpu: &GpuContext, pool: &TexturePool, uniforms: &Uniforms) -> Self {
-        let (picture, numbers) = (Some(pool.layout()), Some(&uniforms.layout));
-        let layout = |groups: &[Option<&wgpu::BindGroupLayout>]| {
-            gpu.device
-                .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                    label: Some("passes"),
-                    bind_group_layouts: groups,
-                    immediate_size: 0,
-                })
-        };
-        let layouts = [
-            layout(&[picture, numbers]),
-            layout(&[picture, numbers, picture]),
-        ];
-        Self {
-            device: gpu.device.clone(),
-            layouts,
-            shaders: ShaderCache::default(),
-            ready: HashMap::new(),
-        }
-    }
-
-    /// The pipeline of `variant`, compiled at first use (some milliseconds).
-    pub fn get(&mut self, variant: &Variant) -> Result<&wgpu::RenderPipeline, PassError> {
-        let key = variant.key();
-        if !self.ready.contains_key(&key) {
-            let pipeline = self.compile(variant)?;
-            self.ready.insert(key, pipeline);
-        }
-        Ok(&self.ready[&key])
-    }
-
-    fn compile(&mut self, variant: &Variant) -> Result<wgpu::RenderPipeline, PassError> {
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let pipeline = self.create(variant);
-        match ready(scope.pop()) {
-            Some(None) => Ok(pipeline),
-            error => Err(PassError::Pipeline {
-                name: format!("{}:{}", variant.shader.name, variant.fragment),
-                reason: error
-                    .flatten()
-                    .map_or_else(|| "no answer".to_owned(), |e| e.to_string()),
-            }),
-        }
-    }
-
-    fn create(&mut self, variant: &Variant) -> wgpu::RenderPipeline {
-        let mut constants = vec![
-            ("PICTURE_KIND", f64::from(variant.kind as u8)),
-            ("PICTURE_TAPS", f64::from(variant.taps)),
-        ];
-        constants.extend(variant.option.map(|name| (name, 1.0)));
-        let steps = POINT_STEPS.into_iter().zip(variant.points);
-        constants.extend(
-            steps
-                .filter(|(_, k)| *k > 0)
-                .map(|(n, k)| (n, f64::from(k))),
-        );
-        let layout = &self.layouts[variant.shader.extras.min(1) as usize];
-        let module = self.shaders.get(&self.device, variant.shader);
-        let options = wgpu::PipelineCompilationOptions {
-            constants: &constants,
-            ..wgpu::PipelineCompilationOptions::default()
-        };
-        let blend = variant.layer.and_then(Blend::state);
-        self.device
-            .create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                label: Some(variant.shader.name),
-                layout: Some(layout),
-                vertex: wgpu::VertexState {
-                    module,
-                    entry_point: Some(variant.shader.vertex),
-                    compilation_options: options.clone(),
-                    buffers: &[],
-                },
-                primitive: wgpu::PrimitiveState {
-                    topology: if variant.layer.is_some() {
-                        wgpu::PrimitiveTopology::TriangleStrip
-                    } else {
-                        wgpu::PrimitiveTopology::TriangleList
-                    },
-                    ..wgpu::PrimitiveState::default()
-                },
-                depth_stencil: None,
-                multisample: wgpu::MultisampleState::default(),
-                fragment: Some(wgpu::FragmentState {
-                    module,
-                    entry_point: Some(variant.fragment),
-                    compilation_options: options,
-                    targets: &[Some(wgpu::ColorTargetState {
-                        format: wgpu::TextureFormat::Rgba8Unorm,
-                        blend,
-                        write_mask: wgpu::ColorWrites::ALL,
-                    })],
-                }),
-                multiview_mask: None,
-                cache: None,
-            })
-    }
-}
 
 /// The uniforms of one tick in one buffer, bound at group 1 with a dynamic offset, written once before submission and
 /// only when something changed.
@@ -312,6 +82,11 @@ impl Uniforms {
         (buffer, group)
     }
 
+    /// Group 1 of every pass.
+    pub const fn layout(&self) -> &wgpu::BindGroupLayout {
+        &self.layout
+    }
+
     /// Forgets the last tick's uniforms and makes room for `count`.
     pub fn begin(&mut self, count: usize) {
         self.pending.clear();
@@ -356,6 +131,12 @@ pub struct PassContext<'a> {
     pub timer: Option<&'a mut PassTimer>,
     /// How fine filters may work; see [`Quality`].
     pub quality: Quality,
+    /// A picture of one grey pixel: what is shown instead of what must not be.
+    pub blank: &'a GpuFrame,
+    /// The colour table of the per-pixel steps at the end of the passes that are recorded next.
+    pub table: Option<GpuFrame>,
+    /// Filters record nothing; the passes that they would need are noted here.
+    pub dry: Option<Vec<Variant>>,
 }
 
 /// How fine filters may work. Lowered before pictures are lost, when they take too long.
@@ -436,7 +217,7 @@ impl PassContext<'_> {
         self.draw_from(label, target, wgpu::LoadOp::Load, draws, &[])
     }
 
-    /// As [`draw`](Self::draw), with as many more pictures to read (between their pixels) as the shaders ask for. Not
+    /// As [`draw`](Self::draw), with one more picture to read (between its pixels) where the shaders ask for it. Not
     /// counted as a pass over the whole picture.
     pub fn draw_with<U: Uniform>(
         &mut self,
@@ -479,8 +260,16 @@ impl PassContext<'_> {
             pass.set_pipeline(self.pipelines.get(&draw.variant)?);
             pass.set_bind_group(0, draw.input.picture().bind_group(draw.sampling), &[]);
             pass.set_bind_group(1, &self.uniforms.group, &[offset]);
-            for (group, extra) in (2..).zip(extras) {
-                pass.set_bind_group(group, extra.picture().bind_group(Sampling::Linear), &[]);
+            let shader = draw.variant.shader;
+            let mut extra = extras.first().copied();
+            if shader.has_table() {
+                // something must be bound where nothing is read
+                let table = self.table.as_ref().unwrap_or(draw.input);
+                pass.set_bind_group(3, table.picture().bind_group(Sampling::Linear), &[]);
+                extra = extra.or(Some(draw.input));
+            }
+            if let Some(extra) = extra {
+                pass.set_bind_group(2, extra.picture().bind_group(Sampling::Linear), &[]);
             }
             if let Some([x, y, width, height]) = draw.viewport {
                 pass.set_viewport(x, y, width, height, 0.0, 1.0);
@@ -531,8 +320,13 @@ impl PassContext<'_> {
             extras,
             ..
         } = pass;
+        let variant = Variant { kind, ..variant };
+        if let Some(noted) = &mut self.dry {
+            noted.push(variant);
+            return Ok(target);
+        }
         let draw = Draw {
-            variant: Variant { kind, ..variant },
+            variant,
             input,
             sampling,
             uniform,

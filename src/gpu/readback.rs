@@ -33,9 +33,9 @@ struct InFlight<T> {
 
 /// A picture that came back.
 #[derive(Debug)]
-pub struct Readback<T> {
-    /// The buffer's bytes; `None` when mapping failed (the device was lost).
-    pub data: Option<Bytes>,
+pub struct Readback<T, D = Bytes> {
+    /// The buffer's bytes, or what was made of them; `None` when mapping failed (the device was lost).
+    pub data: Option<D>,
     /// What it is.
     pub tag: T,
 }
@@ -100,6 +100,18 @@ impl<T> ReadbackRing<T> {
 
     /// Looks, without waiting, for the oldest picture; call until `None`.
     pub fn poll(&mut self) -> Option<Readback<T>> {
+        self.poll_as(|bytes, _, pool| {
+            let mut out = pool.get(bytes.len());
+            out.copy_from_slice(bytes);
+            out.freeze()
+        })
+    }
+
+    /// As [`poll`](Self::poll), with what `make` makes of the bytes, which it sees in place; the pool is this ring's.
+    pub fn poll_as<D>(
+        &mut self,
+        make: impl FnOnce(&[u8], &T, &BufferPool) -> D,
+    ) -> Option<Readback<T, D>> {
         let oldest = self.in_flight.front()?;
         if oldest.state.load(Ordering::Acquire) == WAITING {
             #[expect(
@@ -114,19 +126,15 @@ impl<T> ReadbackRing<T> {
             return None;
         }
         let InFlight { buffer, tag, .. } = self.in_flight.pop_front()?;
-        let data = (state == MAPPED).then(|| self.copy(&buffer)).flatten();
+        let mut data = None;
         if state == MAPPED {
+            if let Ok(mapped) = buffer.get_mapped_range(..) {
+                data = Some(make(&mapped, &tag, &self.pool));
+            }
             buffer.unmap();
         }
         self.free.push(buffer);
         Some(Readback { data, tag })
-    }
-
-    fn copy(&self, buffer: &wgpu::Buffer) -> Option<Bytes> {
-        let mapped = buffer.get_mapped_range(..).ok()?;
-        let mut out = self.pool.get(mapped.len());
-        out.copy_from_slice(&mapped);
-        Some(out.freeze())
     }
 
     /// Pictures on their way.

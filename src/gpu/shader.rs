@@ -35,6 +35,11 @@ pub struct ShaderSource {
 }
 
 impl ShaderSource {
+    /// It runs per-pixel steps at its end, for which a colour table is bound at group 3.
+    pub fn has_table(&self) -> bool {
+        self.prepend.iter().any(|common| common.name == TABLE.name)
+    }
+
     /// The whole text of the module.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -72,12 +77,21 @@ common!(COLOR, "common/color");
 common!(PICTURE, "common/picture");
 common!(EXTRA, "common/extra");
 common!(POINT, "common/point");
+common!(TABLE, "common/table");
 common!(SKIN, "common/skin");
 common!(EVEN, "common/even");
 
 /// Files that are only ever prepended.
-pub static COMMON: &[&CommonSource] =
-    &[&FULLSCREEN, &COLOR, &PICTURE, &EXTRA, &POINT, &SKIN, &EVEN];
+pub static COMMON: &[&CommonSource] = &[
+    &FULLSCREEN,
+    &COLOR,
+    &PICTURE,
+    &EXTRA,
+    &POINT,
+    &TABLE,
+    &SKIN,
+    &EVEN,
+];
 
 /// Places one layer on the composed picture.
 pub static LAYER: ShaderSource = ShaderSource {
@@ -118,7 +132,7 @@ macro_rules! filter {
 
 filter!(
     /// Steps that change each pixel by itself.
-    FILTER_POINT, "filter/point", [COLOR, EXTRA, POINT], ["fs"], "PointUniform", 1
+    FILTER_POINT, "filter/point", [COLOR, TABLE, POINT], ["fs"], "PointUniform", 0
 );
 filter!(
     /// Beauty: the picture at working size.
@@ -134,17 +148,17 @@ filter!(
 );
 filter!(
     /// Beauty: the pass at full size.
-    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, SKIN, POINT],
+    FILTER_BEAUTY, "filter/beauty", [COLOR, EXTRA, SKIN, TABLE, POINT],
     ["smooth_only", "smooth_tone", "smooth_sharpen", "smooth_tone_sharpen"], "BeautyUniform", 1
 );
 
 filter!(
     /// Unsharp mask.
-    FILTER_SHARPEN, "filter/sharpen", [COLOR, POINT], ["fs"], "SharpenUniform", 0
+    FILTER_SHARPEN, "filter/sharpen", [COLOR, TABLE, POINT], ["fs"], "SharpenUniform", 0
 );
 filter!(
     /// A smaller picture.
-    FILTER_SHRINK, "filter/shrink", [], ["fs"], "ShrinkUniform", 0
+    FILTER_SHRINK, "filter/blur_shrink", [], ["fs"], "ShrinkUniform", 0
 );
 filter!(
     /// One direction of a Gaussian blur.
@@ -152,7 +166,7 @@ filter!(
 );
 filter!(
     /// A blurred picture at full size, with a sharp oval in it.
-    FILTER_BLUR_MIX, "filter/blur_mix", [COLOR, EXTRA, POINT], ["fs"], "BlurMixUniform", 1
+    FILTER_BLUR_MIX, "filter/blur_mix", [COLOR, EXTRA, TABLE, POINT], ["fs"], "BlurMixUniform", 1
 );
 filter!(
     /// One pixel for each square.
@@ -189,7 +203,7 @@ pub static ALL: &[&ShaderSource] = &[
     &FILTER_PIXELATE,
 ];
 
-/// Compiled modules, by name. One per device; render thread only.
+/// Compiled modules, by name. One per device.
 #[derive(Debug, Default)]
 pub struct ShaderCache {
     modules: HashMap<&'static str, wgpu::ShaderModule>,
@@ -197,13 +211,14 @@ pub struct ShaderCache {
 
 impl ShaderCache {
     /// The module of `source`, compiled at first use. Errors surface in the error scope around the pipeline.
-    pub fn get(&mut self, device: &wgpu::Device, source: &ShaderSource) -> &wgpu::ShaderModule {
-        self.modules.entry(source.name).or_insert_with(|| {
+    pub fn get(&mut self, device: &wgpu::Device, source: &ShaderSource) -> wgpu::ShaderModule {
+        let module = self.modules.entry(source.name).or_insert_with(|| {
             device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(source.name),
                 source: wgpu::ShaderSource::Wgsl(source.text().into()),
             })
-        })
+        });
+        module.clone()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Drawing a tick: newest frames up, filters, layers onto the composed picture, NV12 for the encoder. Records and submits
 //! one command buffer, never waits. Render thread.
 
+mod layer;
 mod sprites;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::filter::{FilterChain, FilterSpec};
+use super::convert::Delivered;
+use super::filter::FilterChain;
 use super::geometry::{Quad, pixels};
 use super::overlay::Placed;
 use super::plan::{Drawn, Plan, is_active};
@@ -14,7 +16,7 @@ use super::scene::Scene;
 use crate::gpu::PassError;
 use crate::gpu::context::GpuContext;
 use crate::gpu::pass::{
-    Blend, Draw, PassContext, Pipelines, Quality, Uniforms, Variant, copy_to_buffer,
+    Blend, Draw, PassContext, Pipelines, Quality, Uniforms, Variant, buffer_size, copy_to_buffer,
 };
 use crate::gpu::shader::{LAYER, PICTURE_TO_NV12, uniform};
 use crate::gpu::texture::{
@@ -25,23 +27,9 @@ use crate::gpu::upload::upload;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+pub(in crate::render) use layer::LayerUniform;
+use layer::{layer_draw, taps};
 use sprites::Sprites;
-
-uniform! {
-    /// One layer's place, as its shader takes it.
-    pub(in crate::render) LayerUniform {
-        /// Unit square to clip space, x.
-        clip_x: [f32; 4],
-        /// Unit square to clip space, y.
-        clip_y: [f32; 4],
-        /// Part of the picture that is shown.
-        uv: [f32; 4],
-        /// Where the picture may be read.
-        bounds: [f32; 4],
-        /// Size in output pixels, opacity.
-        size_opacity: [f32; 4],
-    }
-}
 
 uniform! {
     /// What the NV12 pass reads.
@@ -86,6 +74,10 @@ pub(super) struct Submitted {
     pub(super) passes: u32,
     /// The NV12 picture was made of a composed one, which has the watermarks in it.
     pub(super) composed: bool,
+    /// What the encoder's buffer holds.
+    pub(super) delivered: Delivered,
+    /// New settings of filters wait for their passes: the next picture will be another one.
+    pub(super) waiting: bool,
     /// Time in `queue.submit`.
     pub(super) submit: Duration,
 }
@@ -112,6 +104,8 @@ pub(super) struct Compositor {
     timer: Option<PassTimer>,
     /// How fine filters may work.
     pub(super) quality: Quality,
+    /// Filters are compiled as they are used: there is no old picture to go on with meanwhile.
+    pub(super) patient: bool,
     nv12: wgpu::Texture,
     nv12_view: wgpu::TextureView,
 }
@@ -159,6 +153,7 @@ impl Compositor {
             placeholder,
             timer: PassTimer::new(gpu),
             quality: Quality::Full,
+            patient: false,
             nv12_view: nv12.create_view(&wgpu::TextureViewDescriptor::default()),
             nv12,
         })
@@ -188,7 +183,7 @@ impl Compositor {
         if composed || job.overlays.is_empty() {
             self.sprites.upload(&self.gpu, &mut self.pool, job.overlays);
         }
-        self.uniforms.begin(uniform_count(job));
+        self.uniforms.begin(self.uniform_count(job));
         let mut encoder = self
             .gpu
             .device
@@ -215,6 +210,9 @@ impl Compositor {
             passes: &mut passes,
             timer: timer.as_mut(),
             quality: self.quality,
+            blank: &self.placeholder,
+            table: None,
+            dry: None,
         };
         let mut recorder = Recorder {
             cx: &mut cx,
@@ -223,8 +221,9 @@ impl Compositor {
             layer_filters: &mut self.layer_filters,
             scene_filters: &mut self.scene_filters,
             nv12: (&self.nv12, &self.nv12_view),
+            software: self.gpu.is_software(),
         };
-        recorder.record(job, inputs)?;
+        let delivered = recorder.record(job, inputs)?;
         self.uniforms.flush();
         if let Some(timer) = &self.timer {
             timer.end(&mut encoder);
@@ -240,17 +239,37 @@ impl Compositor {
         Ok(Submitted {
             passes,
             composed,
+            delivered,
+            waiting: self.chains().any(FilterChain::is_waiting),
             submit: before.elapsed(),
         })
     }
 
     fn sync_filters(&mut self, scene: &Scene) {
-        self.scene_filters.sync(&scene.filters);
+        let at_once = self.patient;
+        self.scene_filters.sync(None, &scene.filters, at_once);
         self.layer_filters
             .resize_with(scene.layers.len(), FilterChain::default);
         for (chain, layer) in self.layer_filters.iter_mut().zip(&scene.layers) {
-            chain.sync(&layer.filters);
+            chain.sync(Some(&layer.source), &layer.filters, at_once);
         }
+    }
+
+    fn chains(&self) -> impl Iterator<Item = &FilterChain> {
+        self.layer_filters
+            .iter()
+            .chain(std::iter::once(&self.scene_filters))
+    }
+
+    /// Names of the filters that the driver refused: they are off.
+    pub(super) fn failed_filters(&self) -> Vec<&'static str> {
+        self.chains().flat_map(FilterChain::failed).collect()
+    }
+
+    /// An upper bound of the uniforms that `job` needs.
+    fn uniform_count(&self, job: &Job<'_>) -> usize {
+        let filters: usize = self.chains().map(FilterChain::most_uniforms).sum();
+        2 * job.drawn.len() + job.overlays.len() + filters + 2
     }
 
     /// A picture on the GPU for each layer; uploads only what is new.
@@ -303,14 +322,15 @@ struct Recorder<'a, 'b> {
     layer_filters: &'a mut [FilterChain],
     scene_filters: &'a mut FilterChain,
     nv12: (&'a wgpu::Texture, &'a wgpu::TextureView),
+    software: bool,
 }
 
 impl Recorder<'_, '_> {
-    fn record(&mut self, job: &Job<'_>, inputs: Vec<GpuFrame>) -> Result<(), PassError> {
+    fn record(&mut self, job: &Job<'_>, inputs: Vec<GpuFrame>) -> Result<Delivered, PassError> {
         let Some(preview) = job.preview.as_ref().filter(|_| job.compare) else {
             return self.record_filtered(job, inputs);
         };
-        self.record_filtered(job, inputs.clone())?;
+        let delivered = self.record_filtered(job, inputs.clone())?;
         // last, because the encoder's picture may be made of the preview's
         let key = PictureKey::target(PictureKind::Rgb, self.output);
         let plain = self.cx.pool.get(key, MediaTime::ZERO)?;
@@ -329,14 +349,14 @@ impl Recorder<'_, '_> {
         self.cx
             .encoder
             .copy_texture_to_texture(from.as_image_copy(), to.as_image_copy(), left);
-        Ok(())
+        Ok(delivered)
     }
 
     fn record_filtered(
         &mut self,
         job: &Job<'_>,
         mut inputs: Vec<GpuFrame>,
-    ) -> Result<(), PassError> {
+    ) -> Result<Delivered, PassError> {
         for (layer, input) in job.drawn.iter().zip(&mut inputs) {
             if layer.filtered {
                 let chain = &mut self.layer_filters[layer.index];
@@ -352,7 +372,7 @@ impl Recorder<'_, '_> {
             copy_to_buffer(self.cx.encoder, &composed.picture().planes()[0], buffer);
         }
         let Some((_, buffer)) = job.nv12 else {
-            return Ok(());
+            return Ok(Delivered::Nv12);
         };
         match (composed, job.drawn.first(), inputs.pop()) {
             (Some(composed), ..) => self.nv12_of(&composed, None, buffer),
@@ -363,7 +383,7 @@ impl Recorder<'_, '_> {
                 self.nv12_of(&input, Some(&layer.quad), buffer)
             }
             // a direct picture has a layer
-            (None, ..) => Ok(()),
+            (None, ..) => Ok(Delivered::Nv12),
         }
     }
 
@@ -420,7 +440,7 @@ impl Recorder<'_, '_> {
         input: &GpuFrame,
         quad: Option<&Quad>,
         buffer: &wgpu::Buffer,
-    ) -> Result<(), PassError> {
+    ) -> Result<Delivered, PassError> {
         let source = input.resolution();
         let whole = Quad {
             center: [
@@ -433,6 +453,10 @@ impl Recorder<'_, '_> {
             reversed: [false; 2],
         };
         let quad = quad.unwrap_or(&whole);
+        if self.is_left_to_the_processor(input, quad) {
+            copy_to_buffer(self.cx.encoder, &input.picture().planes()[0], buffer);
+            return Ok(Delivered::Rgba);
+        }
         let exact = quad.is_pixel_exact(source);
         let uniform = Nv12Uniform {
             uv: quad.output_uv(self.output),
@@ -476,81 +500,32 @@ impl Recorder<'_, '_> {
         ];
         self.cx.draw("nv12", self.nv12.1, &draws)?;
         copy_to_buffer(self.cx.encoder, self.nv12.0, buffer);
-        Ok(())
+        Ok(Delivered::Nv12)
+    }
+
+    /// The picture is one that was drawn and goes to the encoder pixel for pixel: the processor turns it into NV12 at less
+    /// cost than a software adapter.
+    fn is_left_to_the_processor(&self, input: &GpuFrame, quad: &Quad) -> bool {
+        let drawn = input.picture().key().target; // always RGBA
+        self.software && drawn && quad.is_identity(input.resolution(), self.output)
     }
 }
 
 const EXACT: &str = "NV12_EXACT";
 
-/// How many samples across and down are averaged for an output pixel, so that each source pixel counts about as much as
-/// the next and fine lines do not flicker. One sample between pixels is the mean of two across: exact where it falls on
-/// their border, which it does where an even number of them makes one.
-fn taps(quad: &Quad, source: Resolution) -> u8 {
-    /// One sample for so many pixels still is a fair mean.
-    const ENOUGH: f32 = 1.25;
-    /// Up to here one sample will do: what a full-HD source on a 720p picture costs counts on software adapters.
-    const FEW: f32 = 2.0;
-    /// 64 samples; 4K becomes 384 lines.
-    const MOST: f32 = 8.0;
-    let shrink = quad.shrink(source);
-    let pairs = shrink / 2.0;
-    let taps = match () {
-        () if shrink <= FEW => 1.0,
-        () if (pairs - pairs.round()).abs() < 0.01 => pairs.round(),
-        () => (shrink / ENOUGH).ceil(),
-    };
-    taps.min(MOST) as u8
-}
-
-fn layer_draw<'a>(
-    layer: &Drawn,
-    input: &'a GpuFrame,
-    output: Resolution,
-) -> Draw<'a, LayerUniform> {
-    let quad = &layer.quad;
-    let source = input.resolution();
-    let [clip_x, clip_y] = quad.clip(output);
-    let kind = input.picture().key().kind;
-    let soft = !quad.is_upright();
-    let replaces = kind.is_opaque() && layer.opacity >= 1.0 && !soft;
-    Draw {
-        variant: Variant {
-            taps: taps(quad, source),
-            option: soft.then_some("LAYER_SOFT_EDGE"),
-            layer: Some(if replaces {
-                Blend::Replace
-            } else {
-                Blend::Over
-            }),
-            ..Variant::plain(&LAYER, kind)
-        },
-        input,
-        sampling: if quad.is_pixel_exact(source) {
-            Sampling::Nearest
-        } else {
-            Sampling::Linear
-        },
-        uniform: LayerUniform {
-            clip_x,
-            clip_y,
-            uv: quad.directed_uv(),
-            bounds: quad.bounds(source),
-            size_opacity: [quad.size[0], quad.size[1], layer.opacity, 0.0],
-        },
-        viewport: None,
+/// Bytes that a picture for the encoder takes on its way back.
+pub(super) fn encoder_buffer(gpu: &GpuContext, output: Resolution) -> u64 {
+    let nv12 = buffer_size(nv12_texels(output));
+    if gpu.is_software() {
+        nv12.max(buffer_size(output))
+    } else {
+        nv12
     }
 }
 
 /// Size of the packed NV12 picture in texels of four bytes.
 pub(super) const fn nv12_texels(output: Resolution) -> Resolution {
     Resolution::new(output.width.div_ceil(4), output.height / 2 * 3)
-}
-
-/// An upper bound of the uniforms that `job` needs; a filter runs at most eight passes.
-fn uniform_count(job: &Job<'_>) -> usize {
-    let filters = |specs: &[FilterSpec]| specs.len() * 8;
-    let layers: usize = job.scene.layers.iter().map(|l| filters(&l.filters)).sum();
-    2 * job.drawn.len() + job.overlays.len() + layers + filters(&job.scene.filters) + 2
 }
 
 /// What a layer shows before its source has delivered, or when it is gone: plain dark grey.

@@ -96,6 +96,8 @@ pub struct RenderStats {
     pub submit_us_p99: u32,
     /// What the passes of a picture take on the GPU, where the adapter can tell.
     pub pass_times: Vec<PassTime>,
+    /// Names of filters that the driver refused (in English): they are off until they are changed.
+    pub failed_filters: Vec<&'static str>,
     /// How fine filters work: less than full when pictures took too long.
     pub quality: Quality,
     /// Median age of the main source's picture at its tick, in milliseconds (lip sync).

@@ -8,8 +8,9 @@ use crossbeam_channel::{Receiver, TrySendError};
 use parking_lot::Mutex;
 
 use super::budget::Budget;
-use super::compositor::{Compositor, Job, nv12_texels};
-use super::convert::{nv12_planes, packed_nv12, to_nv12};
+use super::compositor::{Compositor, Job, encoder_buffer};
+use super::convert::{Delivered, delivered, packed_nv12, to_nv12};
+use super::filter::tables;
 use super::overlay::Placed;
 use super::overlay::nv12::Nv12Painter;
 use super::plan::{Drawn, Plan, choose_with_overlays, drawn_layers, is_active};
@@ -35,6 +36,8 @@ struct PictureId {
     state: Arc<SceneState>,
     layers: Vec<(SourceId, Option<(u64, MediaTime)>)>,
     overlays: Arc<Vec<Placed>>,
+    /// Colour tables that came or changed meanwhile: [`tables::changes`].
+    tables: u64,
 }
 
 impl PartialEq for PictureId {
@@ -42,14 +45,19 @@ impl PartialEq for PictureId {
         Arc::ptr_eq(&self.state, &other.state)
             && self.layers == other.layers
             && self.overlays == other.overlays
+            && self.tables == other.tables
     }
 }
 
 struct Pending {
     pts: MediaTime,
     id: PictureId,
+    /// What the buffer holds.
+    kind: Delivered,
     /// The watermarks are still to be drawn, on the processor.
     bare: bool,
+    /// The next picture will be another one, though nothing changes: this one is not to be repeated.
+    passing: bool,
 }
 
 /// Fewer pictures than this tell nothing of a source's age.
@@ -100,11 +108,7 @@ impl Stage {
         let gpu = &config.gpu;
         let compositor =
             Compositor::new(gpu, output).map_err(|e| RenderError::Gpu(e.to_string()))?;
-        let ring = ReadbackRing::new(
-            &gpu.device,
-            "nv12 readback",
-            buffer_size(nv12_texels(output)),
-        );
+        let ring = ReadbackRing::new(&gpu.device, "nv12 readback", encoder_buffer(gpu, output));
         Ok(Self {
             compositor,
             ring,
@@ -204,6 +208,7 @@ impl Stage {
                 none if none.is_empty() => Arc::clone(&self.no_overlays),
                 some => Arc::new(some),
             },
+            tables: tables::changes(),
             state,
         };
         if self
@@ -315,18 +320,25 @@ impl Stage {
             }
         };
         self.stats.passes = submitted.passes;
+        self.stats.failed_filters = self.compositor.failed_filters();
         self.submit_us
             .push(i64::try_from(submitted.submit.as_micros()).unwrap_or(i64::MAX));
         if preview.is_some() {
             self.preview.submitted(at, cost);
-            self.preview_shows = Some((id.clone(), compare));
+            self.preview_shows = (!submitted.waiting).then(|| (id.clone(), compare));
         }
         if let Some((buffer, callback)) = shot {
             self.shots.submitted(buffer, callback);
         }
         if let Some((_, buffer)) = buffer {
-            let bare = !submitted.composed;
-            self.ring.submitted(buffer, Pending { pts: at, id, bare });
+            let pending = Pending {
+                pts: at,
+                id,
+                kind: submitted.delivered,
+                bare: !submitted.composed,
+                passing: submitted.waiting,
+            };
+            self.ring.submitted(buffer, pending);
         }
         Ok(())
     }
@@ -354,17 +366,18 @@ impl Stage {
     /// Hands over whatever came back from the GPU.
     fn collect(&mut self) -> Result<(), String> {
         let output = self.config.resolution;
-        while let Some(Readback { data, tag }) = self.ring.poll() {
-            let Some(bytes) = data else {
+        let make = |bytes: &[u8], tag: &Pending, pool: &BufferPool| {
+            delivered(bytes, tag.kind, output, pool)
+        };
+        while let Some(Readback { data, tag }) = self.ring.poll_as(make) {
+            let Some(mut data) = data else {
                 return Err(self.config.gpu.report_lost());
             };
-            let stride = align_row(nv12_texels(output).width * 4) as usize;
-            let mut data = nv12_planes(&bytes, stride, output);
             if tag.bare && !tag.id.overlays.is_empty() {
                 let drawn = self.painter.over(&data, output, &tag.id.overlays);
                 data = drawn.unwrap_or(data);
             }
-            self.newest = Some((tag.id, data.clone()));
+            self.newest = (!tag.passing).then(|| (tag.id, data.clone()));
             self.deliver(tag.pts, data);
         }
         while let Some(Readback {

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::compositor::{Compositor, Job, nv12_texels};
-use super::convert;
+use super::compositor::{Compositor, Job, Submitted, encoder_buffer};
+use super::convert::{self, Delivered};
 use super::overlay::Placed;
 use super::overlay::nv12::Nv12Painter;
 use super::plan::{self, Drawn, Plan};
@@ -39,10 +39,12 @@ impl Still {
     pub fn new(gpu: &GpuContext, output: Resolution) -> Result<Self, RenderError> {
         let device = &gpu.device;
         let ring = |label, size| ReadbackRing::with_buffers(device, label, size, 1);
+        let mut compositor =
+            Compositor::new(gpu, output).map_err(|e| RenderError::Gpu(e.to_string()))?;
+        compositor.patient = true;
         Ok(Self {
-            compositor: Compositor::new(gpu, output)
-                .map_err(|e| RenderError::Gpu(e.to_string()))?,
-            nv12: ring("still nv12", buffer_size(nv12_texels(output))),
+            compositor,
+            nv12: ring("still nv12", encoder_buffer(gpu, output)),
             rgba: ring("still rgba", buffer_size(output)),
             converted: BufferPool::new(1),
             painter: Nv12Painter::new(),
@@ -101,10 +103,15 @@ impl Still {
             compare: false,
             screenshot: None,
         };
-        let passes = run(&mut self.compositor, &job);
-        let bytes = wait(&mut self.nv12, buffer)?;
-        let stride = align_row(nv12_texels(self.output).width * 4) as usize;
-        let data = convert::nv12_planes(&bytes, stride, self.output);
+        let submitted = run(&mut self.compositor, &job);
+        // what was not submitted is waited for nevertheless: the buffer goes back into the ring
+        let kind = submitted
+            .as_ref()
+            .map_or(Delivered::Nv12, |submitted| submitted.delivered);
+        let (output, pool) = (self.output, &self.converted);
+        let make = |bytes: &[u8]| convert::delivered(bytes, kind, output, pool);
+        let data = wait(&mut self.nv12, buffer, make)?;
+        let passes = submitted.map(|submitted| submitted.passes);
         let bare = if plan == Plan::Compose {
             &[]
         } else {
@@ -142,7 +149,7 @@ impl Still {
             screenshot: Some(&buffer),
         };
         let drawn = run(&mut self.compositor, &job);
-        let data = wait(&mut self.rgba, buffer)?;
+        let data = wait(&mut self.rgba, buffer, bytes::Bytes::copy_from_slice)?;
         drawn?;
         let stride = align_row(self.output.width * 4) as usize;
         Ok(Screenshot {
@@ -153,24 +160,27 @@ impl Still {
     }
 }
 
-fn run(compositor: &mut Compositor, job: &Job<'_>) -> Result<u32, RenderError> {
+fn run(compositor: &mut Compositor, job: &Job<'_>) -> Result<Submitted, RenderError> {
     let layers = job.scene.layers.iter().flat_map(|l| &l.filters);
     for spec in layers.chain(&job.scene.filters) {
         if let Err(problem) = spec.check() {
             tracing::warn!(problem, "filter left out"); // reads its file, which a stage does beside
         }
     }
-    let submitted = compositor
+    compositor
         .render(job)
-        .map_err(|e| RenderError::Gpu(e.to_string()))?;
-    Ok(submitted.passes)
+        .map_err(|e| RenderError::Gpu(e.to_string()))
 }
 
-fn wait(ring: &mut ReadbackRing<()>, buffer: wgpu::Buffer) -> Result<bytes::Bytes, RenderError> {
+fn wait<D>(
+    ring: &mut ReadbackRing<()>,
+    buffer: wgpu::Buffer,
+    make: impl Fn(&[u8]) -> D,
+) -> Result<D, RenderError> {
     ring.submitted(buffer, ());
     let deadline = Instant::now() + Still::PATIENCE;
     loop {
-        if let Some(back) = ring.poll() {
+        if let Some(back) = ring.poll_as(|bytes, (), _| make(bytes)) {
             return back
                 .data
                 .ok_or_else(|| RenderError::Gpu("the device was lost".to_owned()));

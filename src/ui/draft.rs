@@ -10,6 +10,7 @@ use super::messages::{Message, MessageLog, Subject};
 use super::panel::SoundDraft;
 use super::preview::Picture;
 use super::text::{Language, Text};
+pub use super::watermark_draft::WatermarkDraft;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::{SourceSpec, file_spec};
@@ -22,8 +23,6 @@ use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
 use crate::render::filter::beauty::BeautySettings;
-use crate::render::overlay::Watermark;
-use crate::render::overlay::spec::Content;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::rtmp::url::{Login, RtmpUrl, SplitAddress, StreamKey, split_address};
 use crate::settings::Settings;
@@ -386,36 +385,6 @@ const CORNER: Placement = Placement {
 
 const fn is_camera(source: &SourceSpec) -> bool {
     matches!(source, SourceSpec::Camera(_))
-}
-
-/// Fields of the watermark being edited.
-#[derive(Debug, Default)]
-pub struct WatermarkDraft {
-    /// Which one, from 0.
-    pub chosen: usize,
-    /// Text field; goes into the settings while it is one that can be filled in.
-    pub text: String,
-    /// Why the text is not: said below the field.
-    pub problem: Option<String>,
-    /// Image file field.
-    pub path: String,
-    /// The button to remove it was clicked.
-    pub remove: bool,
-}
-
-impl WatermarkDraft {
-    /// Fills the fields with those of watermark `index`.
-    pub fn choose(&mut self, watermarks: &[Watermark], index: usize) {
-        *self = Self {
-            chosen: index,
-            ..Self::default()
-        };
-        match watermarks.get(index).map(|w| &w.content) {
-            Some(Content::Text(text)) => text.text.clone_into(&mut self.text),
-            Some(Content::Image(image)) => self.path = image.path.display().to_string(),
-            None => {}
-        }
-    }
 }
 
 /// A recording is being written.

@@ -21,6 +21,7 @@ pub mod sound_text;
 mod surface;
 pub mod text;
 pub mod theme;
+mod watermark_draft;
 pub mod widgets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

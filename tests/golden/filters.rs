@@ -382,3 +382,67 @@ fn a_green_screen_goes_and_the_person_stays() {
         assert!(got.abs_diff(was) <= 3, "skin {was} became {got}");
     }
 }
+
+/// Each filter by itself on what the one before made: what a stack must come to, to within the rounding of pictures in
+/// between.
+#[test]
+fn filters_stack_in_any_order_on_a_layer_and_on_the_whole_picture() {
+    let Some(gpu) = device() else { return };
+    let size = Resolution::new(160, 90);
+    let dir = tempfile::tempdir().unwrap();
+    let mut still = Still::new(&gpu, size).unwrap();
+    let picture = frame(&portrait(size), PixelFormat::Bgra, ColorSpec::default());
+    let mut all: Vec<FilterSpec> = FilterSpec::kinds().into_iter().map(|(_, f)| f).collect();
+    all.retain(|f| {
+        !matches!(
+            f,
+            FilterSpec::ChromaKey(_) | FilterSpec::ColorKey(_) | FilterSpec::LumaKey(_)
+        )
+    });
+    for spec in &mut all {
+        match spec {
+            FilterSpec::Lut(lut) => lut.path = table(dir.path()),
+            FilterSpec::Color(color) => (color.exposure, color.hue) = (0.3, 20.0),
+            _ => {}
+        }
+    }
+    let mut rng = fastrand::Rng::with_seed(11);
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        rng.shuffle(&mut all);
+        let stack = &all[..4];
+        let mut step_by_step = picture.clone();
+        for spec in stack {
+            let mut state = single(step_by_step);
+            state.scene.layers[0].filters = vec![spec.clone()];
+            let shot = still.composed(&state).unwrap().to_rgba();
+            let between = Picture::new(size, |x, y| {
+                let at = ((y * size.width + x) * 4) as usize;
+                [shot[at], shot[at + 1], shot[at + 2]]
+            });
+            step_by_step = frame(&between, PixelFormat::Bgra, ColorSpec::default());
+        }
+        let want = still.composed(&single(step_by_step)).unwrap().to_rgba();
+        let names: Vec<_> = stack.iter().map(FilterSpec::name).collect();
+        let mut state = single(picture.clone());
+        state.scene.layers[0].filters = stack.to_vec();
+        let on_layer = still.composed(&state).unwrap().to_rgba();
+        state.scene.layers[0].filters = stack[..2].to_vec();
+        state.scene.filters = stack[2..].to_vec();
+        let on_both = still.composed(&state).unwrap().to_rgba();
+        for (place, got) in [("layer", on_layer), ("layer and picture", on_both)] {
+            let off: Vec<u8> = got.iter().zip(&want).map(|(a, b)| a.abs_diff(*b)).collect();
+            let mean = off.iter().map(|v| f64::from(*v)).sum::<f64>() / off.len() as f64;
+            let most = off.iter().max().unwrap();
+            // steps of one pass are rounded once, a table or sharpening behind them may make a level three
+            assert!(
+                mean < 0.8,
+                "{names:?} on {place}: {mean:.2} levels off on average"
+            );
+            assert!(*most < 40, "{names:?} on {place}: {most}");
+        }
+        seen.push(want);
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 6, "the order counts");
+}

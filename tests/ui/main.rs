@@ -13,6 +13,7 @@ mod screen;
 mod sound;
 mod record;
 mod watermark;
+mod watermark_more;
 mod world;
 
 use std::path::{Path, PathBuf};

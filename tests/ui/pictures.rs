@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use kaibo::engine::status::Status;
 use kaibo::render::filter::FilterSpec;
 use kaibo::render::filter::beauty::BeautySettings;
+use kaibo::render::overlay::Watermark;
+use kaibo::render::overlay::spec::{Background, Content, Drift, Schedule, Shadow, TextSettings};
 use kaibo::ui::draft::Draft;
 use kaibo::ui::text::Language;
 
@@ -74,6 +77,31 @@ fn shots() {
             let past = with_a_past(draft(language), &status);
             shot(&format!("{name}-{tag}"), status, past, [1280.0, 1300.0]);
         }
+    }
+    for (tag, language) in [("en", Language::English), ("zh", Language::Chinese)] {
+        let mut with = with_a_past(draft(language), &live());
+        with.settings.scene.watermarks = vec![Watermark {
+            drift: Some(Drift::default()),
+            schedule: Some(Schedule::default()),
+            content: Content::Text(TextSettings {
+                text: "开播 Kaibo 🎉".to_owned(),
+                shadow: Some(Shadow::default()),
+                background: Some(Background::default()),
+                ..TextSettings::default()
+            }),
+            ..Watermark::default()
+        }];
+        with.watermark.choose(&with.settings.scene.watermarks, 0);
+        let mut harness = window(live(), with, [1280.0, 2100.0]);
+        let t = language.text();
+        for header in [t.watermark_letters, t.watermark_around, t.watermark_more] {
+            harness.get_by_label(header).click();
+            harness.run();
+        }
+        let image = harness.render().unwrap();
+        image
+            .save(folder.join(format!("watermark-{tag}.png")))
+            .unwrap();
     }
     let status = live();
     shot(

@@ -95,6 +95,62 @@ fn an_animation_keeps_its_own_timing_and_loops() {
     }
 }
 
+/// An animated WebP (RFC 9649): plain pictures of one colour with their milliseconds.
+fn animated_webp(side: u8, pictures: &[([u8; 4], u32)]) -> Vec<u8> {
+    let chunk = |name: &[u8; 4], body: &[u8]| {
+        let mut out = name.to_vec();
+        out.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        out.extend(body);
+        out.resize(out.len().next_multiple_of(2), 0);
+        out
+    };
+    let three = |v: u32| v.to_le_bytes()[..3].to_vec();
+    let last = u32::from(side) - 1;
+    let header = [vec![0x12, 0, 0, 0], three(last), three(last)].concat();
+    let mut body = b"WEBP".to_vec();
+    body.extend(chunk(b"VP8X", &header));
+    body.extend(chunk(b"ANIM", &[0; 6]));
+    for (color, ms) in pictures {
+        let picture = RgbaImage::from_pixel(side.into(), side.into(), Rgba(*color));
+        let mut file = std::io::Cursor::new(Vec::new());
+        picture
+            .write_to(&mut file, image::ImageFormat::WebP)
+            .unwrap();
+        let place = [
+            three(0),
+            three(0),
+            three(last),
+            three(last),
+            three(*ms),
+            vec![2],
+        ]
+        .concat();
+        // what follows the file's own header is the picture's chunk
+        let frame = [place, file.into_inner()[12..].to_vec()].concat();
+        body.extend(chunk(b"ANMF", &frame));
+    }
+    chunk(b"RIFF", &body)
+}
+
+#[test]
+fn an_animated_webp_has_its_own_timing_and_alpha() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.webp");
+    let pictures = [
+        ([255, 0, 0, 255], 40),
+        ([0, 255, 0, 128], 120),
+        ([0, 0, 255, 255], 80),
+    ];
+    std::fs::write(&path, animated_webp(8, &pictures)).unwrap();
+    let mut reader = StillReader::open(&path).unwrap();
+    for (color, ms) in pictures {
+        let frame = reader.next_frame().unwrap().unwrap();
+        assert_eq!(frame.image.get_pixel(3, 3).0, color);
+        assert_eq!(frame.shown, Duration::from_millis(ms.into()));
+    }
+    assert!(reader.next_frame().unwrap().is_none());
+}
+
 #[test]
 fn an_animation_of_one_picture_is_a_still() {
     let folder = tempfile::tempdir().unwrap();

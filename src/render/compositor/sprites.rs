@@ -80,10 +80,19 @@ fn draw<'a>(
     input: &'a GpuFrame,
     output: Resolution,
 ) -> Draw<'a, LayerUniform> {
-    let [out_w, out_h] = [output.width, output.height].map(pixels);
     let [width, height] = [placed.sprite.width, placed.sprite.height].map(pixels);
-    let [x, y] = [left as f32, top as f32];
     let size = [(right - left) as f32, (bottom - top) as f32];
+    let area = [left, top, right, bottom].map(|v| v as f32);
+    let mut uniform = LayerUniform::filling(area, output);
+    uniform.show(
+        [
+            (left - placed.x) as f32 / width,
+            (top - placed.y) as f32 / height,
+            size[0] / width,
+            size[1] / height,
+        ],
+        placed.opacity,
+    );
     Draw {
         variant: Variant {
             option: Some("LAYER_PREMULTIPLIED"),
@@ -97,18 +106,7 @@ fn draw<'a>(
         },
         input,
         sampling: Sampling::Nearest,
-        uniform: LayerUniform {
-            clip_x: [2.0 * size[0] / out_w, 0.0, 2.0 * x / out_w - 1.0, 0.0],
-            clip_y: [0.0, -2.0 * size[1] / out_h, 1.0 - 2.0 * y / out_h, 0.0],
-            uv: [
-                (left - placed.x) as f32 / width,
-                (top - placed.y) as f32 / height,
-                size[0] / width,
-                size[1] / height,
-            ],
-            bounds: [0.0, 0.0, 1.0, 1.0],
-            size_opacity: [size[0], size[1], placed.opacity, 0.0],
-        },
+        uniform,
         viewport: None,
     }
 }

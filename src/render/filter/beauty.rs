@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::{PointNumbers, PointOps};
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
+use super::{Built, FilterSettings, Param, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Quality, Variant};
 use crate::gpu::shader::{
@@ -87,6 +87,8 @@ impl BeautySettings {
 
 impl FilterSettings for BeautySettings {
     const NAME: &'static str = "Beauty";
+
+    const PASSES: Option<&'static str> = Some("filter/beauty");
 
     const PARAMS: &'static [Param<Self>] = &[
         param!(
@@ -229,9 +231,18 @@ impl BeautyFilter {
             size: Some(size),
             ..FilterPass::plain(shader)
         };
+        let plain = at_work(&FILTER_BEAUTY_SHRINK);
+        let by_four = full.width == size.width * 4 && full.height == size.height * 4;
+        let shrink = FilterPass {
+            variant: Variant {
+                option: by_four.then_some("BEAUTY_BY_FOUR"),
+                ..plain.variant
+            },
+            ..plain
+        };
         let small = cx.filter(
             input,
-            at_work(&FILTER_BEAUTY_SHRINK),
+            shrink,
             BeautyShrinkUniform {
                 step: [scale[0], scale[1], 0.0, 0.0],
             },
@@ -296,6 +307,7 @@ impl VideoFilter for BeautyFilter {
         let pass = FilterPass {
             variant: Variant {
                 fragment: fragment(&FILTER_BEAUTY, tone, sharpening > 0.0),
+                option: (reach < 1.5).then_some("BEAUTY_NEAR"),
                 points: after.kinds(),
                 ..plain.variant
             },
@@ -303,16 +315,6 @@ impl VideoFilter for BeautyFilter {
             ..plain
         };
         cx.filter(&input, pass, uniform)
-    }
-
-    fn update(&mut self, spec: &FilterSpec) -> Updated {
-        match spec.settings() {
-            Some(settings) => {
-                self.settings = *settings;
-                Updated::Live
-            }
-            None => Updated::Rebuild,
-        }
     }
 
     fn runs_points(&self) -> bool {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::{PointNumbers, PointOps};
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
+use super::{Built, FilterSettings, Param, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::{FILTER_BLUR, FILTER_BLUR_MIX, FILTER_SHRINK, uniform};
@@ -38,6 +38,8 @@ impl Default for BlurSettings {
 
 impl FilterSettings for BlurSettings {
     const NAME: &'static str = "Blur";
+
+    const PASSES: Option<&'static str> = Some("filter/blur");
 
     const PARAMS: &'static [Param<Self>] = &[
         param!(
@@ -171,16 +173,6 @@ impl VideoFilter for Blur {
             ..plain
         };
         cx.filter(&input, pass, uniform)
-    }
-
-    fn update(&mut self, spec: &FilterSpec) -> Updated {
-        match spec.settings() {
-            Some(settings) => {
-                self.0 = *settings;
-                Updated::Live
-            }
-            None => Updated::Rebuild,
-        }
     }
 
     fn runs_points(&self) -> bool {

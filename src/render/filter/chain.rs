@@ -1,26 +1,42 @@
 //! The running filters of a layer or of the whole picture: per-pixel steps that stand side by side become one pass, or part
-//! of the pass before them. Render thread.
+//! of the pass before them. Settings that need passes which are not compiled wait for them; until then the old ones run, and
+//! what is to be hidden is covered. Render thread.
 
 use std::sync::Arc;
 
+use super::cover::{Area, cover};
 use super::lut::LutSettings;
 use super::point::{ColorTable, PointOps, PointStep, PointUniform};
-use super::{Built, FilterSpec, Updated, tables};
+use super::{Built, FilterSpec, tables};
+use crate::capture::SourceSpec;
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::FILTER_POINT;
 use crate::gpu::texture::GpuFrame;
+use crate::media::video::Resolution;
 
 /// The running filters of a layer or of the whole picture.
 #[derive(Default)]
 pub(in crate::render) struct FilterChain {
-    specs: Vec<FilterSpec>,
-    built: Vec<Built>,
-    /// Failed, and stay off until their settings change.
-    off: Vec<bool>,
-    passes: Vec<Pass>,
+    /// Whose pictures these are: another source never gets what was made for this one.
+    source: Option<SourceSpec>,
+    now: Running,
+    /// What `now` is to be once its passes are compiled.
+    next: Option<Running>,
+    /// It had settings before, which can go on until the new ones can be run.
+    synced: bool,
     /// [`tables::changes`] when the colour tables were asked for.
     tables: u64,
+}
+
+/// Filters with certain settings.
+#[derive(Default)]
+struct Running {
+    specs: Vec<FilterSpec>,
+    built: Vec<Built>,
+    /// Failed, and stay off until their settings change; one that hides something covers it instead.
+    off: Vec<bool>,
+    passes: Vec<Pass>,
 }
 
 /// What is run.
@@ -33,85 +49,66 @@ struct Pass {
     table: Option<Table>,
 }
 
+impl Pass {
+    fn of(filter: Option<usize>) -> Self {
+        Self {
+            filter,
+            members: Vec::new(),
+            points: PointOps::NONE,
+            table: None,
+        }
+    }
+}
+
 struct Table {
     table: Arc<ColorTable>,
     /// On the GPU, once used.
     picture: Option<GpuFrame>,
 }
 
+impl Table {
+    fn upload(&mut self, cx: &mut PassContext<'_>) -> Result<GpuFrame, PassError> {
+        if let Some(there) = &self.picture {
+            return Ok(there.clone());
+        }
+        let picture = cx.upload_rgba(self.table.resolution, &self.table.rgba)?;
+        Ok(self.picture.insert(picture).clone())
+    }
+}
+
 impl FilterChain {
-    /// Makes the chain what `specs` say, keeping what can be kept.
-    pub(in crate::render) fn sync(&mut self, specs: &[FilterSpec]) {
+    /// Makes the chain what `specs` say: as soon as that can be run without waiting for a driver, or `at_once`. `source`
+    /// delivers the pictures; none for the whole picture.
+    pub(in crate::render) fn sync(
+        &mut self,
+        source: Option<&SourceSpec>,
+        specs: &[FilterSpec],
+        at_once: bool,
+    ) {
+        let same = match (&self.source, source) {
+            (Some(old), Some(new)) => old.is_same_device(new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        if !same {
+            *self = Self {
+                source: source.cloned(),
+                ..Self::default()
+            };
+        }
+        let first = !std::mem::replace(&mut self.synced, true);
         let has_table = |spec: &FilterSpec| spec.settings::<LutSettings>().is_some();
         // read before the tables are: one that comes in between is seen next time
         let tables = tables::changes();
-        let new_tables = self.tables != tables;
-        if self.specs == specs && !(new_tables && specs.iter().any(has_table)) {
+        let new_tables = std::mem::replace(&mut self.tables, tables) != tables;
+        let latest = self.next.as_ref().unwrap_or(&self.now);
+        if latest.specs == specs && !(new_tables && specs.iter().any(has_table)) {
             return;
         }
-        self.tables = tables;
-        self.built.truncate(specs.len());
-        self.off.resize(specs.len(), false);
-        for (n, spec) in specs.iter().enumerate() {
-            let same = self.specs.get(n) == Some(spec);
-            self.off[n] &= same;
-            let kept = match self.built.get_mut(n) {
-                Some(_) if same && !(new_tables && has_table(spec)) => true,
-                Some(Built::Passes(filter)) => filter.update(spec) == Updated::Live,
-                _ => false,
-            };
-            if !kept {
-                let built = spec.build();
-                match self.built.get_mut(n) {
-                    Some(old) => *old = built,
-                    None => self.built.push(built),
-                }
-            }
-        }
-        self.specs = specs.to_vec();
-        self.plan();
-    }
-
-    /// Lays the steps out in as few passes as can be.
-    fn plan(&mut self) {
-        let old = std::mem::take(&mut self.passes);
-        let active = self.built.iter().zip(&self.specs).enumerate();
-        let runs = |n: usize, spec: &FilterSpec| !self.off[n] && !spec.is_noop();
-        for (n, (built, _)) in active.filter(|(n, (_, spec))| runs(*n, spec)) {
-            match built {
-                Built::Passes(_) => self.passes.push(Pass {
-                    filter: Some(n),
-                    members: Vec::new(),
-                    points: PointOps::NONE,
-                    table: None,
-                }),
-                Built::Points(steps) => {
-                    for step in steps {
-                        if !joins(&self.built, self.passes.last_mut(), step) {
-                            let mut pass = Pass {
-                                filter: None,
-                                members: Vec::new(),
-                                points: PointOps::NONE,
-                                table: None,
-                            };
-                            // an empty pass takes any step
-                            let _taken = join(&mut pass, step);
-                            self.passes.push(pass);
-                        }
-                        if let Some(pass) = self.passes.last_mut()
-                            && pass.members.last() != Some(&n)
-                        {
-                            pass.members.push(n);
-                        }
-                    }
-                }
-            }
-        }
-        // tables that are on the GPU already stay there
-        let known: Vec<Table> = old.into_iter().filter_map(|p| p.table).collect();
-        for table in self.passes.iter_mut().filter_map(|p| p.table.as_mut()) {
-            let same = known.iter().find(|k| Arc::ptr_eq(&k.table, &table.table));
-            table.picture = same.and_then(|k| k.picture.clone());
+        let next = Running::new(specs, latest);
+        if next.passes.is_empty() || first || at_once {
+            (self.now, self.next) = (next, None);
+        } else {
+            self.next = Some(next);
         }
     }
 
@@ -119,22 +116,166 @@ impl FilterChain {
     pub(in crate::render) fn apply(
         &mut self,
         cx: &mut PassContext<'_>,
-        mut frame: GpuFrame,
+        frame: GpuFrame,
     ) -> GpuFrame {
-        let mut failed = Vec::new();
-        for (at, pass) in self.passes.iter_mut().enumerate() {
-            let filter = pass.filter.and_then(|n| self.built.get_mut(n));
-            let result = match filter {
-                Some(Built::Passes(filter)) => filter.apply(cx, frame.clone(), &pass.points),
-                _ => run_points(cx, &frame, &pass.points, pass.table.as_mut()),
-            };
-            match result {
-                Ok(done) => frame = done,
-                Err(error) => failed.push((at, error)),
+        if let Some(mut next) = self.next.take() {
+            if next.is_ready(cx, &frame) {
+                self.now = next;
+            } else {
+                self.next = Some(next);
             }
+        }
+        let done = self.now.run(cx, frame);
+        match &self.next {
+            Some(next) => {
+                let hidden = next.newly_hidden(&self.now, done.resolution());
+                cover(cx, done, &hidden)
+            }
+            None => done,
+        }
+    }
+
+    /// Other settings wait for their passes.
+    pub(in crate::render) const fn is_waiting(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// An upper bound of the uniforms of a picture; a filter runs at most eight passes, and is covered by two.
+    pub(in crate::render) fn most_uniforms(&self) -> usize {
+        let waiting = self.next.as_ref().map_or(0, |next| next.specs.len());
+        (self.now.specs.len() + waiting) * 10
+    }
+
+    /// Names of the filters that the driver refused.
+    pub(in crate::render) fn failed(&self) -> impl Iterator<Item = &'static str> {
+        let filters = self.now.off.iter().zip(&self.now.specs);
+        filters.filter(|(off, _)| **off).map(|(_, s)| s.name())
+    }
+}
+
+impl Running {
+    /// Filters of `specs`, with what can be kept of `old`.
+    fn new(specs: &[FilterSpec], old: &Self) -> Self {
+        let failed = |(n, spec)| old.off.get(n) == Some(&true) && old.specs.get(n) == Some(spec);
+        let mut new = Self {
+            specs: specs.to_vec(),
+            built: specs.iter().map(FilterSpec::build).collect(),
+            off: specs.iter().enumerate().map(failed).collect(),
+            passes: Vec::new(),
+        };
+        new.plan(&old.passes);
+        new
+    }
+
+    /// Lays the steps out in as few passes as can be.
+    fn plan(&mut self, old: &[Pass]) {
+        let mut passes: Vec<Pass> = Vec::new();
+        let active = self.built.iter().zip(&self.specs).enumerate();
+        for (n, (built, _)) in active.filter(|(_, (_, spec))| !spec.is_noop()) {
+            match built {
+                // any size will do: parts are shares of the picture
+                Built::Passes(filter)
+                    if !self.off[n] || filter.hidden(Resolution::HD).is_some() =>
+                {
+                    passes.push(Pass::of(Some(n)));
+                }
+                Built::Points(steps) if !self.off[n] => {
+                    for step in steps {
+                        if !joins(&self.built, &self.off, passes.last_mut(), step) {
+                            let mut pass = Pass::of(None);
+                            // an empty pass takes any step
+                            let _taken = join(&mut pass, step);
+                            passes.push(pass);
+                        }
+                        if let Some(pass) = passes.last_mut()
+                            && pass.members.last() != Some(&n)
+                        {
+                            pass.members.push(n);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        // tables that are on the GPU already stay there
+        let known = || old.iter().filter_map(|p| p.table.as_ref());
+        for table in passes.iter_mut().filter_map(|p| p.table.as_mut()) {
+            let same = known().find(|k| Arc::ptr_eq(&k.table, &table.table));
+            table.picture = same.and_then(|k| k.picture.clone());
+        }
+        self.passes = passes;
+    }
+
+    /// All passes for pictures like `frame` are compiled; starts that if not.
+    fn is_ready(&mut self, cx: &mut PassContext<'_>, frame: &GpuFrame) -> bool {
+        cx.dry = Some(Vec::new());
+        let mut frame = frame.clone();
+        for at in 0..self.passes.len() {
+            if !self.is_off(at) {
+                // what fails fails again when it is run, where it is seen to
+                frame = self.run_pass(cx, at, &frame).unwrap_or(frame);
+            }
+        }
+        let needed = cx.dry.take().unwrap_or_default();
+        cx.pipelines.prepare(&needed)
+    }
+
+    fn run(&mut self, cx: &mut PassContext<'_>, mut frame: GpuFrame) -> GpuFrame {
+        let mut failed = Vec::new();
+        for at in 0..self.passes.len() {
+            if !self.is_off(at) {
+                match self.run_pass(cx, at, &frame) {
+                    Ok(done) => {
+                        frame = done;
+                        continue;
+                    }
+                    Err(error) => failed.push((at, error)),
+                }
+            }
+            let filter = self.passes[at].filter;
+            let hidden = filter.and_then(|n| self.hidden(n, frame.resolution()));
+            frame = cover(cx, frame, hidden.as_slice());
         }
         self.turn_off(&failed);
         frame
+    }
+
+    fn run_pass(
+        &mut self,
+        cx: &mut PassContext<'_>,
+        at: usize,
+        frame: &GpuFrame,
+    ) -> Result<GpuFrame, PassError> {
+        let pass = &mut self.passes[at];
+        cx.table = match &mut pass.table {
+            Some(table) => Some(table.upload(cx)?),
+            None => None,
+        };
+        let done = match pass.filter.and_then(|n| self.built.get_mut(n)) {
+            Some(Built::Passes(filter)) => filter.apply(cx, frame.clone(), &pass.points),
+            _ => run_points(cx, frame, &pass.points),
+        };
+        cx.table = None;
+        done
+    }
+
+    /// The pass is of a filter that failed, which hides something.
+    fn is_off(&self, at: usize) -> bool {
+        self.passes[at].filter.is_some_and(|n| self.off[n])
+    }
+
+    /// The part that filter `n` hides on a picture of this size.
+    fn hidden(&self, n: usize, size: Resolution) -> Option<Area> {
+        match &self.built[n] {
+            Built::Passes(filter) if !self.specs[n].is_noop() => filter.hidden(size),
+            _ => None,
+        }
+    }
+
+    /// What these filters hide and `other` does not.
+    fn newly_hidden(&self, other: &Self, size: Resolution) -> Vec<Area> {
+        let new = (0..self.specs.len()).filter(|n| !other.specs.contains(&self.specs[*n]));
+        new.filter_map(|n| self.hidden(n, size)).collect()
     }
 
     /// Lays the passes out anew without the filters whose pass failed. Steps that only shared a filter's pass get another
@@ -155,16 +296,17 @@ impl FilterChain {
                 tracing::warn!(filter, %error, "filter failed: off until its settings change");
             }
         }
-        self.plan();
+        let old = std::mem::take(&mut self.passes);
+        self.plan(&old);
     }
 }
 
 /// Puts `step` into the pass before it, where that can be.
-fn joins(built: &[Built], pass: Option<&mut Pass>, step: &PointStep) -> bool {
+fn joins(built: &[Built], off: &[bool], pass: Option<&mut Pass>, step: &PointStep) -> bool {
     let Some(pass) = pass else { return false };
-    let can = match pass.filter.and_then(|n| built.get(n)) {
-        Some(Built::Passes(filter)) => {
-            filter.runs_points() && step.table.is_none() && !step.kind.adds_alpha()
+    let can = match pass.filter.and_then(|n| Some((built.get(n)?, off[n]))) {
+        Some((Built::Passes(filter), off)) => {
+            !off && filter.runs_points() && !step.kind.adds_alpha()
         }
         _ => true,
     };
@@ -173,7 +315,7 @@ fn joins(built: &[Built], pass: Option<&mut Pass>, step: &PointStep) -> bool {
 
 /// Adds `step`; false when the pass is full or has another table.
 fn join(pass: &mut Pass, step: &PointStep) -> bool {
-    if step.table.is_some() && pass.table.is_some() || !pass.points.push(step) {
+    if !pass.points.push(step) {
         return false;
     }
     if let Some(table) = &step.table {
@@ -185,47 +327,26 @@ fn join(pass: &mut Pass, step: &PointStep) -> bool {
     true
 }
 
+/// A picture of our own that shows the same.
+pub(super) fn drawn(cx: &mut PassContext<'_>, input: &GpuFrame) -> Result<GpuFrame, PassError> {
+    run_points(cx, input, &PointOps::NONE)
+}
+
 fn run_points(
     cx: &mut PassContext<'_>,
     input: &GpuFrame,
     points: &PointOps,
-    table: Option<&mut Table>,
 ) -> Result<GpuFrame, PassError> {
-    let mut numbers = [0.0; 4];
-    let mut picture = None;
-    if let Some(table) = table {
-        let ColorTable {
-            cells,
-            columns,
-            resolution,
-            ref rgba,
-        } = *table.table;
-        #[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
-        {
-            numbers = [cells, columns, resolution.width, resolution.height].map(|v| v as f32);
-        }
-        if table.picture.is_none() {
-            table.picture = Some(cx.upload_rgba(resolution, rgba)?);
-        }
-        picture.clone_from(&table.picture);
-    }
     let plain = FilterPass::plain(&FILTER_POINT);
     let pass = FilterPass {
         variant: Variant {
-            option: picture.is_some().then_some("POINT_TABLE"),
             points: points.kinds(),
             ..plain.variant
         },
-        // without a table nothing is read there, but something must be bound
-        extras: &[picture.as_ref().unwrap_or(input)],
         adds_alpha: points.adds_alpha(),
         ..plain
     };
-    cx.filter(
-        input,
-        pass,
-        PointUniform::new(numbers, points.numbers(input.resolution())),
-    )
+    cx.filter(input, pass, PointUniform::new(points, input.resolution()))
 }
 
 #[cfg(test)]
@@ -233,6 +354,7 @@ mod tests {
     use super::*;
     use crate::render::filter::beauty::BeautySettings;
     use crate::render::filter::color::ColorSettings;
+    use crate::render::filter::pixelate::PixelateSettings;
 
     fn color(contrast: f32, gamma: f32) -> FilterSpec {
         FilterSpec::Color(ColorSettings {
@@ -245,11 +367,7 @@ mod tests {
     #[test]
     fn neighbours_share_a_pass() {
         let beauty = FilterSpec::Beauty(BeautySettings::NATURAL);
-        let count = |specs: &[FilterSpec]| {
-            let mut chain = FilterChain::default();
-            chain.sync(specs);
-            chain.passes.len()
-        };
+        let count = |specs: &[FilterSpec]| Running::new(specs, &Running::default()).passes.len();
         let both = color(1.2, 1.1);
         assert_eq!(count(&[]), 0);
         assert_eq!(count(&[color(1.0, 1.0)]), 0, "no-ops are not run");
@@ -269,24 +387,69 @@ mod tests {
         };
         let beauty = FilterSpec::Beauty(BeautySettings::NATURAL);
         let specs = [beauty, color(1.2, 1.1)];
-        let run = |chain: &FilterChain| -> Vec<(Option<usize>, Vec<usize>)> {
-            let passes = chain.passes.iter();
+        let run = |running: &Running| -> Vec<(Option<usize>, Vec<usize>)> {
+            let passes = running.passes.iter();
             passes.map(|p| (p.filter, p.members.clone())).collect()
         };
-        let mut chain = FilterChain::default();
-        chain.sync(&specs);
-        assert_eq!(run(&chain), [(Some(0), vec![1])]);
-        chain.turn_off(&[(0, error())]);
-        assert_eq!(run(&chain), [(None, vec![1])], "colours go on");
-        chain.sync(&specs);
-        assert_eq!(run(&chain), [(None, vec![1])], "the same settings");
-        chain.turn_off(&[(0, error())]);
-        assert_eq!(run(&chain), []);
+        let mut running = Running::new(&specs, &Running::default());
+        assert_eq!(run(&running), [(Some(0), vec![1])]);
+        running.turn_off(&[(0, error())]);
+        assert_eq!(run(&running), [(None, vec![1])], "colours go on");
+        let mut again = Running::new(&specs, &running);
+        assert_eq!(run(&again), [(None, vec![1])], "the same settings");
+        again.turn_off(&[(0, error())]);
+        assert_eq!(run(&again), []);
         let other = [specs[0].clone(), color(1.3, 1.1)];
-        chain.sync(&other);
-        assert_eq!(run(&chain), [(None, vec![1])], "new settings, new try");
-        chain.sync(&[FilterSpec::Beauty(BeautySettings::STRONG), other[1].clone()]);
-        assert_eq!(run(&chain), [(Some(0), vec![1])]);
+        let other = Running::new(&other, &again);
+        assert_eq!(run(&other), [(None, vec![1])], "new settings, new try");
+        let specs = [FilterSpec::Beauty(BeautySettings::STRONG), color(1.3, 1.1)];
+        assert_eq!(run(&Running::new(&specs, &other)), [(Some(0), vec![1])]);
+    }
+
+    #[test]
+    fn what_hides_something_goes_on_hiding_when_it_fails() {
+        let mosaic = PixelateSettings {
+            width: 20.0,
+            height: 20.0,
+            ..PixelateSettings::default()
+        };
+        let specs = [FilterSpec::Pixelate(mosaic), color(1.2, 1.1)];
+        let mut running = Running::new(&specs, &Running::default());
+        running.turn_off(&[(
+            0,
+            PassError::Pipeline {
+                name: "x".to_owned(),
+                reason: "y".to_owned(),
+            },
+        )]);
+        let passes: Vec<_> = running.passes.iter().map(|p| p.filter).collect();
+        assert_eq!(passes, [Some(0), None]);
+        assert!(running.is_off(0));
+        let size = Resolution::new(100, 50);
+        assert_eq!(running.hidden(0, size), Some([40.0, 20.0, 60.0, 30.0]));
+        // settings that wait hide their part at once, unless it is hidden already
+        let before = Running::new(&specs[1..], &Running::default());
+        let after = Running::new(&specs, &before);
+        assert_eq!(after.newly_hidden(&before, size).len(), 1);
+        assert!(after.newly_hidden(&after, size).is_empty());
+    }
+
+    #[test]
+    fn another_source_never_gets_the_chain_of_the_one_before() {
+        let mut chain = FilterChain::default();
+        let (test, color_source) = (
+            SourceSpec::Test {},
+            SourceSpec::Color(crate::capture::still::ColorSettings::default()),
+        );
+        chain.sync(Some(&test), &[], false);
+        chain.sync(Some(&test), &[color(1.2, 1.0)], false);
+        assert!(chain.is_waiting(), "what was shown before goes on");
+        chain.sync(Some(&test), &[], false);
+        assert!(!chain.is_waiting(), "nothing to wait for");
+        chain.sync(Some(&test), &[color(1.2, 1.0)], false);
+        chain.sync(Some(&color_source), &[color(1.3, 1.0)], false);
+        assert!(!chain.is_waiting(), "there is nothing to go on with");
+        assert_eq!(chain.now.specs, [color(1.3, 1.0)]);
     }
 
     #[test]
@@ -298,19 +461,20 @@ mod tests {
                 strength: 100.0,
             })
         };
-        let mut chain = FilterChain::default();
-        chain.sync(&[lut("none.cube")]);
-        assert_eq!(chain.passes.len(), 0, "nothing while there is no table");
+        let empty = Running::new(&[lut("none.cube")], &Running::default());
+        assert_eq!(empty.passes.len(), 0, "nothing while there is no table");
         let text = "LUT_3D_SIZE 2\n0 0 0\n1 0 0\n0 1 0\n1 1 0\n0 0 1\n1 0 1\n0 1 1\n1 1 1\n";
         std::fs::write(dir.path().join("a.cube"), text).unwrap();
         lut("a.cube").check().unwrap();
-        let held = |chain: &FilterChain| {
-            let table = chain.passes.iter().find_map(|p| p.table.as_ref());
+        let held = |running: &Running| {
+            let table = running.passes.iter().find_map(|p| p.table.as_ref());
             Arc::clone(&table.unwrap().table)
         };
-        chain.sync(&[lut("a.cube")]);
-        let before = held(&chain);
-        chain.sync(&[lut("a.cube"), color(1.2, 1.0)]);
-        assert!(Arc::ptr_eq(&before, &held(&chain)));
+        let one = Running::new(&[lut("a.cube")], &empty);
+        let two = Running::new(&[lut("a.cube"), color(1.2, 1.0)], &one);
+        assert!(Arc::ptr_eq(&held(&one), &held(&two)));
+        let beauty = FilterSpec::Beauty(BeautySettings::NATURAL);
+        let behind = Running::new(&[beauty, lut("a.cube")], &one);
+        assert_eq!(behind.passes.len(), 1, "in the pass of the filter before");
     }
 }

@@ -78,11 +78,24 @@ impl FilterSettings for LutSettings {
         let Some(TableState::Ready(table)) = self.state().filter(|_| !self.is_noop()) else {
             return Built::Points(Vec::new()); // the panel says why
         };
-        let row = [(self.strength / 100.0).clamp(0.0, 1.0), 0.0, 0.0, 0.0];
-        Built::Points(vec![PointStep {
-            table: Some(table),
-            ..PointStep::new(PointKind::Table, row)
-        }])
+        let strength = (self.strength / 100.0).clamp(0.0, 1.0);
+        Built::Points(vec![step(table, strength)])
+    }
+}
+
+/// The step that looks colours up; see `shaders/common/table.wgsl`.
+#[expect(clippy::cast_precision_loss, reason = "sides of a texture")]
+fn step(table: std::sync::Arc<ColorTable>, strength: f32) -> PointStep {
+    let [cells, slices, columns] = [table.cells, table.slices, table.columns].map(|v| v as f32);
+    let [width, height] = [table.resolution.width, table.resolution.height].map(|v| v as f32);
+    let rows = [
+        [strength, cells - 1.0, slices - 1.0, columns],
+        [1.0 / width, 1.0 / height, cells, 1.0 / columns],
+        [0.0; 4],
+    ];
+    PointStep {
+        table: Some(table),
+        ..PointStep::rows(PointKind::Table, rows)
     }
 }
 
@@ -155,12 +168,11 @@ fn png(data: &[u8]) -> Result<ColorTable, String> {
             picture.height()
         ));
     }
-    Ok(ColorTable {
-        cells: 64,
-        columns: 8,
-        resolution: Resolution::new(PNG_SIDE, PNG_SIDE),
-        rgba: Bytes::from(picture.to_rgba8().into_raw()),
-    })
+    let picture = picture.to_rgb8();
+    Ok(tiles(64, |r, g, b| {
+        let pixel = picture.get_pixel(b % 8 * 64 + r, b / 8 * 64 + g);
+        pixel.0.map(|v| f32::from(v) / 255.0)
+    }))
 }
 
 /// Reads a `.cube` text.
@@ -208,7 +220,10 @@ fn cube(text: &str) -> Result<ColorTable, String> {
     if (low, high) != ([0.0; 3], [1.0; 3]) {
         return Err("only tables from 0 to 1 (DOMAIN_MIN, DOMAIN_MAX) can be used".to_owned());
     }
-    Ok(tiles(cells, &values))
+    // red runs fastest
+    Ok(tiles(cells, |r, g, b| {
+        values[((b * cells + g) * cells + r) as usize]
+    }))
 }
 
 /// Exactly three finite numbers.
@@ -218,24 +233,40 @@ fn triple<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<[f32; 3]> {
     words.next().is_none().then_some(values)
 }
 
-/// Lays a table whose red runs fastest out as tiles, nearly square.
-fn tiles(cells: u32, values: &[[f32; 3]]) -> ColorTable {
-    let columns = (1..).find(|c| c * c >= cells).unwrap_or(cells);
-    let rows = cells.div_ceil(columns);
-    let resolution = Resolution::new(columns * cells, rows * cells);
-    let mut rgba = vec![255; resolution.width as usize * resolution.height as usize * 4];
-    let side = cells as usize;
-    for (n, value) in values.iter().enumerate() {
-        let (r, g, b) = (n % side, n / side % side, n / side / side);
-        let (column, row) = (b % columns as usize, b / columns as usize);
-        let at = ((row * side + g) * resolution.width as usize + column * side + r) * 4;
-        for (out, v) in rgba[at..at + 3].iter_mut().zip(value) {
-            *out = byte(*v);
+/// Steps of blue in the picture of a table: as many as a byte has, or half of them for large tables. What lies between two
+/// steps of red and green the adapter mixes; for blue that would be a second sample.
+const fn slices(cells: u32) -> u32 {
+    if cells > 64 { 128 } else { 256 }
+}
+
+/// Lays a table out as tiles: red to the right, green downwards, a tile for each step of blue.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "steps of a table"
+)]
+fn tiles(cells: u32, value: impl Fn(u32, u32, u32) -> [f32; 3]) -> ColorTable {
+    const COLUMNS: u32 = 16;
+    let slices = slices(cells);
+    let resolution = Resolution::new(COLUMNS * cells, slices / COLUMNS * cells);
+    let mut rgba = Vec::with_capacity((resolution.width * resolution.height * 4) as usize);
+    for y in 0..resolution.height {
+        for x in 0..resolution.width {
+            let (r, g) = (x % cells, y % cells);
+            let slice = y / cells * COLUMNS + x / cells;
+            let blue = slice as f32 * (cells - 1) as f32 / (slices - 1) as f32;
+            let low = (blue as u32).min(cells - 2);
+            let (from, to) = (value(r, g, low), value(r, g, low + 1));
+            let part = blue - low as f32;
+            rgba.extend([0, 1, 2].map(|c| byte(from[c] + (to[c] - from[c]) * part)));
+            rgba.push(255);
         }
     }
     ColorTable {
         cells,
-        columns,
+        slices,
+        columns: COLUMNS,
         resolution,
         rgba: Bytes::from(rgba),
     }
@@ -270,11 +301,14 @@ mod tests {
     #[test]
     fn a_cube_file_becomes_tiles() {
         let table = cube(&text(3)).unwrap();
-        assert_eq!((table.cells, table.columns), (3, 2));
-        assert_eq!(table.resolution, Resolution::new(6, 6));
-        // red 2, green 1, blue 2: first tile of the second row
-        let at = ((3 + 1) * 6 + 2) * 4;
-        assert_eq!(&table.rgba[at..at + 4], [255, 128, 255, 255]);
+        assert_eq!((table.cells, table.columns, table.slices), (3, 16, 256));
+        assert_eq!(table.resolution, Resolution::new(48, 48));
+        // red 2, green 1 of three steps; blue 17 of 256: the second tile of the second row
+        let at = ((3 + 1) * 48 + 3 + 2) * 4;
+        assert_eq!(&table.rgba[at..at + 4], [255, 128, 17, 255]);
+        let large = cube(&text(65)).unwrap();
+        assert_eq!(large.resolution, Resolution::new(1040, 520));
+        assert!(large.resolution.width.max(large.resolution.height) <= 2048);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod beauty;
 pub mod blur;
 mod chain;
 pub mod color;
+mod cover;
 pub mod key;
 pub mod look;
 pub mod lut;
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::gpu::PassError;
 use crate::gpu::pass::PassContext;
 use crate::gpu::texture::GpuFrame;
+use crate::gpu::timer::PassTime;
+use crate::media::video::Resolution;
 pub(super) use chain::FilterChain;
 use point::{PointOps, PointStep};
 
@@ -39,12 +42,16 @@ pub trait VideoFilter: Send {
         after: &PointOps,
     ) -> Result<GpuFrame, PassError>;
 
-    /// Takes new settings.
-    fn update(&mut self, spec: &FilterSpec) -> Updated;
-
-    /// Its last pass can do per-pixel steps that follow it, colour tables excepted.
+    /// Its last pass can do per-pixel steps that follow it.
     fn runs_points(&self) -> bool {
         false
+    }
+
+    /// The part of a picture of this size (left, top, right, bottom in pixels) that nobody may see: it is covered while the
+    /// filter cannot run.
+    fn hidden(&self, size: Resolution) -> Option<[f32; 4]> {
+        let _ = size;
+        None
     }
 }
 
@@ -54,15 +61,6 @@ pub enum Built {
     Points(Vec<PointStep>),
     /// Passes of its own.
     Passes(Box<dyn VideoFilter>),
-}
-
-/// Whether new settings could be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Updated {
-    /// They hold from the next picture on.
-    Live,
-    /// The filter must be built anew from them.
-    Rebuild,
 }
 
 /// One number of a filter as the panel shows it. `S` is the filter's settings struct.
@@ -103,6 +101,9 @@ pub(crate) use param;
 pub trait FilterSettings: Default + PartialEq + Sized + 'static {
     /// What it is called in English (the panel translates).
     const NAME: &'static str;
+
+    /// What the names of its passes begin with, if it has passes of its own.
+    const PASSES: Option<&'static str> = None;
 
     /// The numbers a person can turn.
     const PARAMS: &'static [Param<Self>];
@@ -205,6 +206,16 @@ macro_rules! filters {
                 }
             }
 
+            /// Milliseconds that its passes took on the GPU, out of the times of a picture's passes; `None` when it had none of
+            /// its own, or they were not measured. Filters of the same kind are counted together.
+            pub fn time(&self, times: &[PassTime]) -> Option<f32> {
+                let passes = match self {
+                    $(Self::$variant(_) => <$settings>::PASSES,)*
+                };
+                let own = passes.map(|p| times.iter().filter(move |t| t.name.starts_with(p)));
+                own.map(|own| own.map(|t| t.ms).sum()).filter(|ms: &f32| *ms > 0.0)
+            }
+
             /// Why it cannot be used (a file that is missing or broken), in words. Waits for files.
             pub fn check(&self) -> Result<(), String> {
                 match self {
@@ -275,6 +286,21 @@ mod tests {
             })
         );
         assert!(!spec.is_noop());
+    }
+
+    #[test]
+    fn a_filters_time_is_that_of_all_its_passes() {
+        let time = |name, ms| PassTime { name, ms };
+        let times = [
+            time("filter/beauty", 1.5),
+            time("filter/blur", 4.0),
+            time("filter/beauty_down", 0.5),
+        ];
+        let beauty = FilterSpec::Beauty(beauty::BeautySettings::NATURAL);
+        assert_eq!(beauty.time(&times), Some(2.0));
+        assert_eq!(beauty.time(&times[1..2]), None, "not measured");
+        let color = FilterSpec::Color(color::ColorSettings::default());
+        assert_eq!(color.time(&times), None, "no pass of its own");
     }
 
     #[test]

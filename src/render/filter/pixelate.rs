@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::PointOps;
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
+use super::{Built, FilterSettings, Param, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext};
 use crate::gpu::shader::{FILTER_PIXELATE, FILTER_PIXELATE_MEAN, uniform};
@@ -41,6 +41,8 @@ impl Default for PixelateSettings {
 
 impl FilterSettings for PixelateSettings {
     const NAME: &'static str = "Pixelate";
+
+    const PASSES: Option<&'static str> = Some("filter/pixelate");
 
     const PARAMS: &'static [Param<Self>] = &[
         param!(x, "Left", 0.0..=100.0, "%", "Where it lies across"),
@@ -137,13 +139,7 @@ impl VideoFilter for Pixelate {
         cx.filter(&input, pass, uniform)
     }
 
-    fn update(&mut self, spec: &FilterSpec) -> Updated {
-        match spec.settings() {
-            Some(settings) => {
-                self.0 = *settings;
-                Updated::Live
-            }
-            None => Updated::Rebuild,
-        }
+    fn hidden(&self, size: Resolution) -> Option<[f32; 4]> {
+        layout(&self.0, size).map(|(uniform, _)| uniform.area)
     }
 }

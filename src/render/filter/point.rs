@@ -19,7 +19,7 @@ pub enum PointKind {
     Vibrance = 3,
     /// Shadows, highlights.
     Tone = 4,
-    /// Strength of a colour table.
+    /// Strength of a colour table and how its picture is laid out.
     Table = 5,
     /// Key's Cb and Cr, distance of full transparency, softness; direction of the spill and its share.
     ChromaKey = 6,
@@ -41,8 +41,10 @@ impl PointKind {
 /// A colour table: one picture of square tiles, one tile for each step of blue, red to the right, green downwards.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ColorTable {
-    /// Steps of each colour.
+    /// Steps of red and green.
     pub cells: u32,
+    /// Steps of blue.
+    pub slices: u32,
     /// Tiles side by side.
     pub columns: u32,
     /// Size of the picture.
@@ -97,17 +99,17 @@ pub struct PointOps {
 uniform! {
     /// What the pass of steps alone takes.
     pub(in crate::render) PointUniform {
-        /// Cells and columns of the colour table, size of its picture.
-        table: [f32; 4],
         /// The steps.
         after: PointNumbers,
     }
 }
 
 impl PointUniform {
-    /// Steps with the figures of their colour table: cells, columns, width, height (zeros without one).
-    pub(super) const fn new(table: [f32; 4], after: PointNumbers) -> Self {
-        Self { table, after }
+    /// Steps on a picture of this size.
+    pub(super) fn new(steps: &PointOps, picture: Resolution) -> Self {
+        Self {
+            after: steps.numbers(picture),
+        }
     }
 }
 
@@ -129,9 +131,13 @@ impl PointOps {
         self.kinds[0] == 0
     }
 
-    /// Adds a step; false when there is no room.
+    /// Adds a step; false when there is no room, or another colour table.
     #[must_use]
     pub fn push(&mut self, step: &PointStep) -> bool {
+        let has_table = self.kinds.contains(&(PointKind::Table as u8));
+        if has_table && step.table.is_some() {
+            return false;
+        }
         let Some(at) = self.kinds.iter().position(|k| *k == 0) else {
             return false;
         };

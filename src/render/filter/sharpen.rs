@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::point::{PointNumbers, PointOps};
-use super::{Built, FilterSettings, FilterSpec, Param, Updated, VideoFilter, param};
+use super::{Built, FilterSettings, Param, VideoFilter, param};
 use crate::gpu::PassError;
 use crate::gpu::pass::{FilterPass, PassContext, Variant};
 use crate::gpu::shader::{FILTER_SHARPEN, uniform};
@@ -19,6 +19,8 @@ pub struct SharpenSettings {
 
 impl FilterSettings for SharpenSettings {
     const NAME: &'static str = "Sharpen";
+
+    const PASSES: Option<&'static str> = Some("filter/sharpen");
 
     const PARAMS: &'static [Param<Self>] = &[param!(
         strength,
@@ -80,16 +82,6 @@ impl VideoFilter for Sharpen {
             ..plain.variant
         };
         cx.filter(&input, FilterPass { variant, ..plain }, uniform)
-    }
-
-    fn update(&mut self, spec: &FilterSpec) -> Updated {
-        match spec.settings() {
-            Some(settings) => {
-                self.0 = *settings;
-                Updated::Live
-            }
-            None => Updated::Rebuild,
-        }
     }
 
     fn runs_points(&self) -> bool {

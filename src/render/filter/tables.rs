@@ -29,8 +29,12 @@ pub enum TableState {
 const IDLE_TABLES: usize = 8;
 /// Reasons of failure that are kept; the oldest goes first.
 const FAILURES: usize = 64;
-/// Files read at the same time: reading from a mount that is dead never ends, and must not pile up threads.
+/// Files read at the same time.
 const AT_ONCE: usize = 4;
+/// A file that takes longer lies on a mount that is dead: reading it may never end. It is told, and others go on.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Threads that may hang on dead mounts; then nothing more is read.
+const MOST_STUCK: usize = 16;
 /// A file is looked at for changes at most this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -40,14 +44,31 @@ type Stamp = (Option<SystemTime>, u64);
 struct Entry {
     state: TableState,
     stamp: Option<Stamp>,
-    /// A thread is at it.
-    busy: bool,
+    /// A thread is at it, since then.
+    busy: Option<Instant>,
     looked: Instant,
     /// Number of the last call that asked for it.
     used: u64,
 }
 
 impl Entry {
+    /// A thread is at it, for too long.
+    fn is_stuck(&self) -> bool {
+        self.busy.is_some_and(|since| since.elapsed() > PATIENCE)
+    }
+
+    /// What is told of it.
+    fn told(&self, path: &Path) -> TableState {
+        match &self.state {
+            TableState::Loading if self.is_stuck() => TableState::Failed(format!(
+                "the colour table {} cannot be read: its disk does not answer. Check the drive or the network, or choose \
+                 another file",
+                path.display()
+            )),
+            state => state.clone(),
+        }
+    }
+
     /// It may be thrown away: nobody else holds the table.
     fn is_idle(&self) -> bool {
         matches!(&self.state, TableState::Ready(table) if Arc::strong_count(table) == 1)
@@ -73,22 +94,21 @@ pub fn changes() -> u64 {
 pub fn get(path: &Path) -> TableState {
     let mut tables = TABLES.lock();
     let known = tables.touch(path);
-    let busy = tables.entries.values().filter(|e| e.busy).count();
     let due = match tables.entries.get(path) {
-        Some(entry) => !entry.busy && entry.looked.elapsed() >= LOOK_AGAIN,
+        Some(entry) => entry.busy.is_none() && entry.looked.elapsed() >= LOOK_AGAIN,
         None => true,
     };
-    if !due || busy >= AT_ONCE {
+    if !due || !tables.has_room() {
         return known;
     }
     let stamp = tables.entries.get(path).and_then(|e| e.stamp);
-    tables.put(path, known.clone(), stamp, true);
+    tables.put(path, known.clone(), stamp, Some(Instant::now()));
     drop(tables);
     match start(path.to_owned(), stamp) {
         Ok(()) => known,
         Err(reason) => {
             let failed = TableState::Failed(reason);
-            TABLES.lock().put(path, failed.clone(), None, false);
+            TABLES.lock().put(path, failed.clone(), None, None);
             failed
         }
     }
@@ -104,7 +124,7 @@ pub fn wait_for(path: &Path) -> Result<(), String> {
         TableState::Failed(reason) => Err(reason.clone()),
         _ => Ok(()),
     };
-    TABLES.lock().put(path, state, stamp, false);
+    TABLES.lock().put(path, state, stamp, None);
     CHANGES.fetch_add(1, Ordering::AcqRel);
     result
 }
@@ -116,13 +136,20 @@ impl Tables {
         match self.entries.get_mut(path) {
             Some(entry) => {
                 entry.used = self.asked;
-                entry.state.clone()
+                entry.told(path)
             }
             None => TableState::Loading,
         }
     }
 
-    fn put(&mut self, path: &Path, state: TableState, stamp: Option<Stamp>, busy: bool) {
+    /// Another thread may be started.
+    fn has_room(&self) -> bool {
+        let busy = self.entries.values().filter(|e| e.busy.is_some());
+        let (stuck, reading): (Vec<_>, Vec<_>) = busy.partition(|e| e.is_stuck());
+        reading.len() < AT_ONCE && stuck.len() < MOST_STUCK
+    }
+
+    fn put(&mut self, path: &Path, state: TableState, stamp: Option<Stamp>, busy: Option<Instant>) {
         let entry = Entry {
             state,
             stamp,
@@ -147,7 +174,7 @@ impl Tables {
                 state = old;
             }
         }
-        self.put(path, state, stamp, true); // until the thread has ended
+        self.put(path, state, stamp, Some(Instant::now())); // until the thread has ended
     }
 
     /// Throws the oldest of one sort away until there are at most `most`.
@@ -155,7 +182,7 @@ impl Tables {
         let mut found: Vec<(u64, PathBuf)> = self
             .entries
             .iter()
-            .filter(|(_, e)| !e.busy && sort(e))
+            .filter(|(_, e)| e.busy.is_none() && sort(e))
             .map(|(path, e)| (e.used, path.clone()))
             .collect();
         found.sort();
@@ -181,7 +208,7 @@ fn start(path: PathBuf, known: Option<Stamp>) -> Result<(), String> {
             if let stage::StageExit::Panicked(message) = exit {
                 entry.state = TableState::Failed(format!("the colour table broke: {message}"));
             }
-            entry.busy = false;
+            entry.busy = None;
             entry.looked = Instant::now();
         }
         drop(tables);
@@ -255,6 +282,7 @@ mod tests {
         let table = || {
             Arc::new(ColorTable {
                 cells: 1,
+                slices: 1,
                 columns: 1,
                 resolution: crate::media::video::Resolution::new(1, 1),
                 rgba: bytes::Bytes::from_static(&[0; 4]),
@@ -263,15 +291,10 @@ mod tests {
         let mut tables = Tables::default();
         let in_use = table();
         let path = |n: usize| PathBuf::from(format!("{n}"));
-        tables.put(
-            &path(0),
-            TableState::Ready(Arc::clone(&in_use)),
-            None,
-            false,
-        );
+        tables.put(&path(0), TableState::Ready(Arc::clone(&in_use)), None, None);
         for n in 1..20 {
             tables.touch(&path(n));
-            tables.put(&path(n), TableState::Ready(table()), None, false);
+            tables.put(&path(n), TableState::Ready(table()), None, None);
         }
         assert_eq!(tables.entries.len(), 1 + IDLE_TABLES);
         assert!(tables.entries.contains_key(&path(0)), "it is in use");
@@ -279,7 +302,7 @@ mod tests {
         assert!(!tables.entries.contains_key(&path(1)), "the oldest");
         for n in 100..300 {
             tables.touch(&path(n));
-            tables.put(&path(n), TableState::Failed(String::new()), None, false);
+            tables.put(&path(n), TableState::Failed(String::new()), None, None);
         }
         assert_eq!(tables.entries.len(), 1 + IDLE_TABLES + FAILURES);
         tables.renew(&path(0), TableState::Failed("gone".to_owned()), None);
@@ -287,5 +310,26 @@ mod tests {
             panic!("a table in use outlives its file");
         };
         assert!(Arc::ptr_eq(&kept, &in_use));
+    }
+
+    #[test]
+    fn a_file_that_never_comes_is_told_and_holds_no_other_up() {
+        let mut tables = Tables::default();
+        let long_ago = Instant::now().checked_sub(PATIENCE * 2).unwrap();
+        let path = |n: usize| PathBuf::from(format!("/dead/{n}.cube"));
+        for n in 0..AT_ONCE {
+            tables.put(&path(n), TableState::Loading, None, Some(Instant::now()));
+        }
+        assert!(!tables.has_room(), "so many are being read");
+        assert!(matches!(tables.touch(&path(0)), TableState::Loading));
+        for n in 0..MOST_STUCK {
+            assert_eq!(tables.has_room(), n > 0);
+            tables.put(&path(n), TableState::Loading, None, Some(long_ago));
+        }
+        assert!(!tables.has_room(), "no end of threads");
+        let TableState::Failed(reason) = tables.touch(&path(0)) else {
+            panic!("it is told");
+        };
+        assert!(reason.contains("/dead/0.cube") && reason.contains("does not answer"));
     }
 }

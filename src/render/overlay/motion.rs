@@ -179,11 +179,11 @@ const fn whole(output: Resolution) -> [i32; 4] {
 }
 
 fn put(w: &Watermark, strip: &Strip, [x, y]: [i32; 2], clip: [i32; 4], out: &mut Vec<Placed>) {
-    for (left, sprite) in &strip.tiles {
+    for ([left, top], sprite) in &strip.tiles {
         let placed = Placed {
             sprite: Arc::clone(sprite),
             x: x + left,
-            y,
+            y: y + top,
             clip,
             opacity: w.opacity.min(1.0),
             blend: w.blend,
@@ -285,6 +285,50 @@ mod tests {
             path.windows(2).all(|p| (p[0].0 - p[1].0).abs() <= 4),
             "slow"
         );
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            failure_persistence: None,
+            ..proptest::test_runner::Config::default()
+        })]
+
+        #[test]
+        fn wherever_it_drifts_it_keeps_its_margins_and_shows_on_time(
+            anchor in 0_usize..9,
+            margins in proptest::array::uniform2(0.0_f32..20.0),
+            reach in proptest::array::uniform2(0.0_f32..100.0),
+            period in 5.0_f32..600.0,
+            every in 2.0_f32..600.0,
+            share in 0.01_f32..1.0,
+            seconds in 0.0_f64..100_000.0,
+        ) {
+            let watermark = Watermark {
+                anchor: Anchor::ALL[anchor],
+                margin_x: margins[0],
+                margin_y: margins[1],
+                drift: Some(Drift { x: reach[0], y: reach[1], period }),
+                ..Watermark::default()
+            };
+            let r = ready(watermark.clone(), &[(100, 50)], [0; 4]);
+            let [(x, y)] = at(&r, seconds)[..] else { panic!("it is shown") };
+            let room = [1000.0 * f64::from(margins[0]) / 100.0, 500.0 * f64::from(margins[1]) / 100.0];
+            let inside = |at: i32, room: f64, side: f64, length: f64| {
+                f64::from(at) >= room - 0.51 && f64::from(at) <= side - room - length + 0.51
+            };
+            proptest::prop_assert!(inside(x, room[0], 1000.0, 100.0), "{x}");
+            proptest::prop_assert!(inside(y, room[1], 500.0, 50.0), "{y}");
+            // a tenth of a second is no jump
+            let [(next_x, next_y)] = at(&r, seconds + 0.1)[..] else { panic!("it is shown") };
+            let most = 1.0 + 1000.0 * std::f64::consts::PI * 0.1 / f64::from(period);
+            proptest::prop_assert!(f64::from((next_x - x).abs().max((next_y - y).abs())) <= most);
+
+            let schedule = Schedule { every, show: every * share };
+            let scheduled = Watermark { schedule: Some(schedule), ..watermark };
+            let shown = !at(&ready(scheduled, &[(100, 50)], [0; 4]), seconds).is_empty();
+            let place = seconds.rem_euclid(f64::from(every));
+            proptest::prop_assert_eq!(shown, place < f64::from(schedule.show));
+        }
     }
 
     #[test]

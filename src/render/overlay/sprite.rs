@@ -41,11 +41,11 @@ impl Sprite {
     }
 }
 
-/// A picture of any width as sprites side by side, with the room about what is meant to be aligned.
+/// A picture of any size as sprites side by side, with the room about what is meant to be aligned.
 #[derive(Debug, Clone)]
 pub(super) struct Strip {
-    /// Left edge of each, and its pixels.
-    pub(super) tiles: Vec<(i32, Arc<Sprite>)>,
+    /// Left and upper edge of each, and its pixels.
+    pub(super) tiles: Vec<([i32; 2], Arc<Sprite>)>,
     /// All of them, in pixels.
     pub(super) size: [i32; 2],
     /// Pixels at left, top, right, bottom that are not counted when it is put to an edge (shadow, outline).
@@ -53,25 +53,25 @@ pub(super) struct Strip {
 }
 
 impl Strip {
-    /// Every adapter has textures this wide.
+    /// Every adapter has textures of this side.
     const TILE: u32 = 2048;
 
     /// Cuts a premultiplied picture into tiles.
     pub(super) fn new(image: RgbaImage, inset: [i32; 4]) -> Self {
         let (width, height) = image.dimensions();
         let size = [width as i32, height as i32];
-        let tiles = if width <= Self::TILE {
-            vec![(0, Sprite::new(image))]
-        } else {
-            (0..width)
-                .step_by(Self::TILE as usize)
-                .map(|x| {
-                    let tile = Self::TILE.min(width - x);
-                    let part = imageops::crop_imm(&image, x, 0, tile, height).to_image();
-                    (x as i32, Sprite::new(part))
-                })
-                .collect()
+        if width.max(height) <= Self::TILE {
+            let tiles = vec![([0, 0], Sprite::new(image))];
+            return Self { tiles, size, inset };
+        }
+        let steps = |side: u32| (0..side).step_by(Self::TILE as usize);
+        let corners = steps(height).flat_map(|y| steps(width).map(move |x| (x, y)));
+        let tile = |(x, y): (u32, u32)| {
+            let sides = [width - x, height - y].map(|rest| rest.min(Self::TILE));
+            let part = imageops::crop_imm(&image, x, y, sides[0], sides[1]).to_image();
+            ([x as i32, y as i32], Sprite::new(part))
         };
+        let tiles = corners.map(tile).collect();
         Self { tiles, size, inset }
     }
 
@@ -203,10 +203,26 @@ mod tests {
     }
 
     #[test]
-    fn wide_pictures_become_tiles() {
+    fn large_pictures_become_tiles() {
         let strip = Strip::new(RgbaImage::new(5000, 3), [0; 4]);
-        let widths: Vec<_> = strip.tiles.iter().map(|(x, s)| (*x, s.width)).collect();
-        assert_eq!(widths, [(0, 2048), (2048, 2048), (4096, 904)]);
+        let widths: Vec<_> = strip.tiles.iter().map(|(at, s)| (*at, s.width)).collect();
+        assert_eq!(
+            widths,
+            [([0, 0], 2048), ([2048, 0], 2048), ([4096, 0], 904)]
+        );
         assert_eq!(strip.bytes(), 5000 * 3 * 4);
+        // a text of many lines: nothing of it is lost, and everything is where it was
+        let tall = RgbaImage::from_fn(2100, 3000, |x, y| Rgba([x as u8, y as u8, 7, 255]));
+        let strip = Strip::new(tall.clone(), [0; 4]);
+        let places: Vec<_> = strip.tiles.iter().map(|(at, _)| *at).collect();
+        assert_eq!(places, [[0, 0], [2048, 0], [0, 2048], [2048, 2048]]);
+        assert_eq!(strip.bytes(), 2100 * 3000 * 4);
+        for ([left, top], sprite) in &strip.tiles {
+            assert!(sprite.width.max(sprite.height) <= Strip::TILE);
+            let (x, y) = (sprite.width - 1, sprite.height - 1);
+            let at = ((y * sprite.width + x) * 4) as usize;
+            let there = tall.get_pixel(*left as u32 + x, *top as u32 + y).0;
+            assert_eq!(sprite.rgba[at..at + 4], there);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use eframe::egui::{Button, Ui};
 
-use super::filters::params_ui;
+use super::filters::{params_ui, time_ui};
 use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::render::filter::FilterSpec;
@@ -14,7 +14,7 @@ use crate::ui::theme::size;
 use crate::ui::widgets::section_ui;
 
 /// Switch, presets, sliders.
-pub fn beauty_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
+pub fn beauty_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     let (t, language) = (draft.text(), draft.language);
     section_ui(ui, t.beauty);
     ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
@@ -29,12 +29,17 @@ pub fn beauty_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui:
     let mut next = now;
     let on = now.is_some_and(|s| s.on);
     let mut switch = on;
-    if ui.checkbox(&mut switch, t.beauty_switch).changed() {
-        next = Some(BeautySettings {
-            on: switch,
-            ..now.unwrap_or(BeautySettings::NATURAL)
-        });
-    }
+    ui.horizontal(|ui| {
+        if ui.checkbox(&mut switch, t.beauty_switch).changed() {
+            next = Some(BeautySettings {
+                on: switch,
+                ..now.unwrap_or(BeautySettings::NATURAL)
+            });
+        }
+        let filter = now.map(FilterSpec::Beauty);
+        let times = &status.render.pass_times;
+        time_ui(filter.and_then(|f| f.time(times)), t, ui);
+    });
     if on {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = size::GAP_SMALL;

@@ -37,7 +37,8 @@ pub fn filters_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
             continue; // it has a section of its own
         }
         ui.push_id(("filter", draft.filters_of_scene, n), |ui| {
-            change = change.take().or(filter_ui(spec, n, t, language, ui));
+            let time = spec.time(&status.render.pass_times);
+            change = change.take().or(filter_ui(spec, n, time, t, language, ui));
         });
     }
     match change {
@@ -58,6 +59,12 @@ pub fn filters_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
             }
         });
     }
+    if !status.render.failed_filters.is_empty() {
+        let names = status.render.failed_filters.iter();
+        let names: Vec<_> = names.map(|name| filter_word(language, name)).collect();
+        let said = fill(t.filters_failed, &[&names.join(", ")]);
+        colored_hint_ui(ui, &said, color::BAD);
+    }
     if status.render.quality != Quality::Full {
         colored_hint_ui(ui, t.filters_coarse, color::WARN);
     }
@@ -75,6 +82,7 @@ enum Change {
 fn filter_ui(
     spec: &mut FilterSpec,
     n: usize,
+    time: Option<f32>,
     t: &Text,
     language: Language,
     ui: &mut Ui,
@@ -89,6 +97,7 @@ fn filter_ui(
         if n > 0 && ui.small_button(t.filter_up).clicked() {
             change = Some(Change::Up(n));
         }
+        time_ui(time, t, ui);
     });
     match spec {
         FilterSpec::Look(look) => look_ui(&mut look.look, language, name, ui),
@@ -115,6 +124,14 @@ fn filter_ui(
     params_ui(spec, language, ui);
     ui.add_space(size::GAP_SMALL);
     change
+}
+
+/// What a filter takes on the GPU.
+pub(super) fn time_ui(time: Option<f32>, t: &Text, ui: &mut Ui) {
+    if let Some(ms) = time {
+        let said = fill(t.filter_time, &[&format!("{ms:.1}")]);
+        label_ui(ui, &said).on_hover_text(t.filter_time_help);
+    }
 }
 
 fn look_ui(look: &mut Look, language: Language, name: &str, ui: &mut Ui) {

@@ -1,6 +1,10 @@
-//! Watermarks: the list, adding a text or an image, and the chosen one's looks. Every change is live.
+//! Watermarks: the list, adding a text or an image, and the chosen one's looks: what is turned often at once, the rest
+//! folded away. Every change is live.
 
-use std::path::PathBuf;
+mod letters;
+mod place;
+
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{Atoms, Button, Key, Margin, Slider, TextEdit, Ui};
 
@@ -8,7 +12,7 @@ use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::render::overlay::Watermark;
 use crate::render::overlay::spec::{
-    Background, Color, Content, Drift, ImageSettings, Outline, Shadow, TextSettings,
+    Background, Color, Content, Drift, ImageSettings, Outline, Schedule, Shadow, TextSettings,
 };
 use crate::ui::draft::{Draft, WatermarkDraft};
 use crate::ui::text::{Text, fill};
@@ -123,7 +127,13 @@ fn looks_ui(watermark: &mut Watermark, edited: &mut WatermarkDraft, t: &'static 
         ui.vertical(|ui| {
             let opacity = &mut watermark.opacity;
             let mut per_cent = *opacity * 100.0;
-            slider_ui(ui, t.watermark_opacity, &mut per_cent, 0.0..=100.0);
+            slider_ui(
+                ui,
+                t.watermark_opacity,
+                &mut per_cent,
+                0.0..=100.0,
+                Unit::PerCent,
+            );
             // compared rounded, so that a value from a file is not changed by being shown
             if (per_cent - *opacity * 100.0).abs() > 0.01 {
                 *opacity = per_cent / 100.0;
@@ -132,7 +142,7 @@ fn looks_ui(watermark: &mut Watermark, edited: &mut WatermarkDraft, t: &'static 
                 Content::Text(text) => (&mut text.size, 1.0..=30.0),
                 Content::Image(image) => (&mut image.size, 1.0..=100.0),
             };
-            slider_ui(ui, t.watermark_size, size, range);
+            slider_ui(ui, t.watermark_size, size, range, Unit::PerCent);
         });
     });
     ui.horizontal_wrapped(|ui| {
@@ -145,10 +155,17 @@ fn looks_ui(watermark: &mut Watermark, edited: &mut WatermarkDraft, t: &'static 
             option_ui(ui, t.watermark_box, background, Background::default);
         }
         option_ui(ui, t.watermark_drift, &mut watermark.drift, Drift::default);
+        let schedule = &mut watermark.schedule;
+        option_ui(ui, t.watermark_schedule, schedule, Schedule::default);
         if ui.button(t.watermark_remove).clicked() {
             edited.remove = true;
         }
     });
+    if let Content::Text(text) = &mut watermark.content {
+        letters::letters_ui(text, edited, t, ui);
+        letters::around_ui(text, t, ui);
+    }
+    place::place_ui(watermark, t, ui);
 }
 
 fn toggle_ui(ui: &mut Ui, name: &str, on: bool, toggle: impl FnOnce()) {
@@ -166,18 +183,98 @@ fn option_ui<T>(ui: &mut Ui, name: &str, option: &mut Option<T>, default: fn() -
     });
 }
 
-fn slider_ui(ui: &mut Ui, name: &str, value: &mut f32, range: std::ops::RangeInclusive<f32>) {
-    let label = label_ui(ui, &format!("{name}  {value:.0} %"));
+/// What a number is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    PerCent,
+    PerSecond,
+    Degrees,
+    Seconds,
+    Minutes,
+    Times,
+}
+
+impl Unit {
+    const fn step(self) -> f64 {
+        match self {
+            Self::Times => 0.05,
+            Self::Minutes => 0.5,
+            _ => 1.0,
+        }
+    }
+
+    fn shown(self, value: f32) -> String {
+        match self {
+            Self::PerCent => format!("{value:.0} %"),
+            Self::PerSecond => format!("{value:.0} %/s"),
+            Self::Degrees => format!("{value:.0}°"),
+            Self::Seconds => format!("{value:.0} s"),
+            Self::Minutes => format!("{value:.1} min"),
+            Self::Times => format!("{value:.2}×"),
+        }
+    }
+}
+
+fn slider_ui(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+    unit: Unit,
+) {
+    let label = label_ui(ui, &format!("{name}  {}", unit.shown(*value)));
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 16.0; // the handle's size follows it
         ui.spacing_mut().slider_width = ui.available_width();
         // a value outside, from a settings file, is shown at the end and not changed
         let slider = Slider::new(value, range)
             .clamping(eframe::egui::SliderClamping::Never)
-            .step_by(1.0)
+            .step_by(unit.step())
             .show_value(false);
         ui.add(slider).labelled_by(label.id);
     });
+}
+
+fn color_ui(ui: &mut Ui, name: &str, value: &mut Color) {
+    ui.horizontal(|ui| {
+        let label = label_ui(ui, name);
+        let mut rgba = value.0;
+        if ui
+            .color_edit_button_srgba_unmultiplied(&mut rgba)
+            .labelled_by(label.id)
+            .changed()
+        {
+            *value = Color(rgba);
+        }
+    });
+}
+
+/// The path of a file, taken when it is complete: by the button or the enter key.
+fn path_ui(
+    ui: &mut Ui,
+    name: &str,
+    hint: &str,
+    field: &mut String,
+    now: &Path,
+    t: &'static Text,
+) -> Option<PathBuf> {
+    let label = label_ui(ui, name);
+    ui.horizontal(|ui| {
+        let button = ui.spacing().button_padding.x * 2.0 + 40.0;
+        let edit = TextEdit::singleline(field)
+            .hint_text(hint)
+            .desired_width(ui.available_width() - button - size::GAP)
+            .margin(Margin::symmetric(8, 6));
+        let response = ui.add(edit).labelled_by(label.id);
+        let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+        let path = PathBuf::from(field.trim());
+        let other = path != now;
+        let used = ui
+            .add_enabled(other, Button::new(t.watermark_use))
+            .clicked();
+        (used || (entered && other)).then_some(path)
+    })
+    .inner
 }
 
 fn text_ui(text: &mut TextSettings, edited: &mut WatermarkDraft, t: &'static Text, ui: &mut Ui) {
@@ -210,37 +307,12 @@ fn text_ui(text: &mut TextSettings, edited: &mut WatermarkDraft, t: &'static Tex
         Some(problem) => colored_hint_ui(ui, problem, color::WARN),
         None => hint_ui(ui, t.watermark_values),
     }
-    ui.horizontal(|ui| {
-        let label = label_ui(ui, t.watermark_color);
-        let mut rgba = text.color.0;
-        if ui
-            .color_edit_button_srgba_unmultiplied(&mut rgba)
-            .labelled_by(label.id)
-            .changed()
-        {
-            text.color = Color(rgba);
-        }
-    });
+    color_ui(ui, t.watermark_color, &mut text.color);
 }
 
 fn image_ui(image: &mut ImageSettings, edited: &mut WatermarkDraft, t: &'static Text, ui: &mut Ui) {
-    let label = label_ui(ui, t.watermark_file);
-    ui.horizontal(|ui| {
-        let button = ui.spacing().button_padding.x * 2.0 + 40.0;
-        let field = TextEdit::singleline(&mut edited.path)
-            .hint_text("PNG, JPEG, WebP, GIF")
-            .desired_width(ui.available_width() - button - size::GAP)
-            .margin(Margin::symmetric(8, 6));
-        let response = ui.add(field).labelled_by(label.id);
-        let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-        let path = PathBuf::from(edited.path.trim());
-        let other = path != image.path;
-        if ui
-            .add_enabled(other, Button::new(t.watermark_use))
-            .clicked()
-            || (entered && other)
-        {
-            image.path = path;
-        }
-    });
+    let (field, hint) = (&mut edited.path, "PNG, JPEG, WebP, GIF");
+    if let Some(path) = path_ui(ui, t.watermark_file, hint, field, &image.path, t) {
+        image.path = path;
+    }
 }

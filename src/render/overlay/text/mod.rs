@@ -6,6 +6,7 @@
 mod budget;
 mod colr;
 mod emoji;
+pub mod families;
 mod field;
 pub mod fonts;
 mod paint;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::demux::{Demuxer, Kind};
-use super::track::Track;
+use super::super::demux::{Demuxer, Kind};
+use super::super::track::Track;
 use super::{MediaFileSettings, Player};
 use crate::capture::{AudioSource, SourceContext, SourceError};
 use crate::media::time::MediaClock;
