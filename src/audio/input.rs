@@ -153,10 +153,6 @@ impl Input {
         self.tap.source
     }
 
-    pub(super) const fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
     pub(super) fn timeline_mut(&mut self) -> &mut Timeline {
         &mut self.timeline
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::chain::fader::Fader;
 use super::clock::{BLOCK_FRAMES, Frame};
 use super::drift::Drift;
-use super::gain::GainRamp;
 use super::resample::Resampler;
 use super::{Listen, ListenStats, ListenTo};
 use crate::media::audio::{AudioFormat, ENGINE_RATE};
@@ -22,7 +22,7 @@ const TOO_MUCH: Duration = Duration::from_millis(150);
 /// Somebody listens.
 pub(super) struct Listening {
     to: ListenTo,
-    gain: GainRamp,
+    gain: Fader,
     /// New outputs, from whoever opens them.
     sinks: Receiver<PlaybackSink>,
     out: Option<Out>,
@@ -58,7 +58,7 @@ impl Listening {
             (self.sinks, self.out) = (listen.sinks, None);
         }
         if self.to == listen.to {
-            self.gain.set(listen.gain_db, false);
+            self.gain.set(listen.gain_db, 0.0, true);
         } else {
             self.to = listen.to;
             self.gain = fade_in(listen.gain_db);
@@ -78,8 +78,8 @@ impl Listening {
         let Some(out) = &mut self.out else {
             return;
         };
-        self.frames.fill([0.0; 2]);
-        self.gain.add(heard, &mut self.frames);
+        self.frames.copy_from_slice(heard);
+        self.gain.process(&mut self.frames);
         for sample in self.frames.as_flattened_mut() {
             *sample = sample.clamp(-1.0, 1.0);
         }
@@ -148,9 +148,11 @@ impl Out {
 }
 
 /// From silence to a gain.
-fn fade_in(gain_db: f32) -> GainRamp {
-    let mut gain = GainRamp::new(0.0, true);
-    gain.set(gain_db, false);
+fn fade_in(gain_db: f32) -> Fader {
+    let mut gain = Fader::new();
+    gain.set(0.0, 0.0, false);
+    gain.rest();
+    gain.set(gain_db, 0.0, true);
     gain
 }
 

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 
 use super::clock::BLOCK_STEP;
 use super::encoder::{EncoderSlot, OpenEncoder};
-use super::master::MasterSettings;
 use super::listen::Listening;
+use super::master::MasterSettings;
 use super::mixer::Mixer;
 use super::{AudioConfig, AudioStats, InputMix, Listen};
 use crate::encode::{AudioEncoderSettings, EncodeError};

@@ -9,8 +9,8 @@ use super::{Exit, chain, fail, say};
 use crate::capture::camera::CameraInfo;
 use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
-use crate::capture::{AudioDevice, SoundKind, SourceSpec, VideoDevice, self, spec_of};
 use crate::capture::screen::area::{PortalKind, ScreenArea};
+use crate::capture::{self, AudioDevice, SoundKind, SourceSpec, VideoDevice, spec_of};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 

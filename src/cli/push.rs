@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use super::{Exit, block_on, chain, control, fail, interrupted, say};
 use super::push_args::{PushArgs, Secrets, StatsFormat};
+use super::{Exit, block_on, chain, control, fail, interrupted, say};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, EventKind, Severity};
 use crate::engine::status::{EngineState, Status};

@@ -248,9 +248,15 @@ impl Muxer {
             }
             let par = &mut *(*stream).codecpar;
             match parameters {
-                CodecParameters::H264 { resolution, .. } => {
+                CodecParameters::H264 { resolution, .. }
+                | CodecParameters::Hevc { resolution, .. }
+                | CodecParameters::Av1 { resolution, .. } => {
                     par.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-                    par.codec_id = ffi::AVCodecID::AV_CODEC_ID_H264;
+                    par.codec_id = match parameters {
+                        CodecParameters::Hevc { .. } => ffi::AVCodecID::AV_CODEC_ID_HEVC,
+                        CodecParameters::Av1 { .. } => ffi::AVCodecID::AV_CODEC_ID_AV1,
+                        _ => ffi::AVCodecID::AV_CODEC_ID_H264,
+                    };
                     par.width = c_int::try_from(resolution.width).map_err(|_too_wide| bad())?;
                     par.height = c_int::try_from(resolution.height).map_err(|_too_high| bad())?;
                     (*stream).time_base = ffi::AVRational {

@@ -23,9 +23,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use self::settings::{
-    Profile, RateControl, Style, Tune, VideoEncoderSettings, VideoFormat,
-};
+pub use self::settings::{Profile, RateControl, Style, Tune, VideoEncoderSettings, VideoFormat};
 pub use self::sound::{AacEncoder, AudioChannels, AudioEncoderSettings, AudioRate};
 
 use self::candidate::VideoCodec;

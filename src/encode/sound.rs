@@ -177,12 +177,12 @@ impl AudioEncoderSettings {
         let kbps = self.bitrate_kbps;
         if !(32..=320).contains(&kbps) {
             let reason = format!("{kbps} is not between 32 and 320 kbit/s");
-            return super::refuse("audio.encoder.bitrate_kbps", reason);
+            return super::settings::refuse("audio.encoder.bitrate_kbps", reason);
         }
         // a frame of AAC has at most 6144 bits a channel (ISO/IEC 14496-3, 4.5.3): 264 kbit/s at 44.1 kHz
         if self.channels == AudioChannels::Mono && kbps > 256 {
             let reason = format!("{kbps} kbit/s do not fit into one channel: at most 256");
-            return super::refuse("audio.encoder.bitrate_kbps", reason);
+            return super::settings::refuse("audio.encoder.bitrate_kbps", reason);
         }
         Ok(())
     }

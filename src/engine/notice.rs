@@ -45,7 +45,7 @@ pub(super) enum Notice {
     /// Something about a watermark.
     Overlay(OverlayProblem),
     /// The flight recorder was written, or why not.
-    Recorder(Result<std::path::PathBuf, String>),
+    Recorder(Result<PathBuf, String>),
     /// A plain MP4 was made of a recording, or why not.
     Mp4(PathBuf, Result<PathBuf, RemuxError>),
     /// What was found in the folder of recordings: interrupted ones, bytes free.

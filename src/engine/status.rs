@@ -14,9 +14,9 @@ use crate::encode::stage::EncoderStats;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
-use crate::playback::OutputDevice;
 use crate::output::record::RecordStats;
 use crate::output::record::replay::ReplayStats;
+use crate::playback::OutputDevice;
 use crate::render::RenderStats;
 
 /// Where the show stands.

@@ -307,7 +307,12 @@ impl Draft {
 
     /// Writes what happened in the last ten minutes into the folder for recordings.
     pub fn export_recorder(&self, commands: &mut Vec<Command>) {
-        let name = |n: u32| self.recordings.join(format!("kaibo-flight-{n:04}.json"));
+        let name = |n: u32| {
+            self.settings
+                .recording
+                .folder
+                .join(format!("kaibo-flight-{n:04}.json"))
+        };
         let free = (1..10_000).map(name).find(|path| !path.exists());
         commands.push(Command::ExportRecorder(free.unwrap_or_else(|| name(0))));
     }

@@ -11,7 +11,7 @@ const RANGE_DB: (f32, f32) = (-60.0, 20.0);
 
 /// The last gain before the mix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fader {
+pub(in crate::audio) struct Fader {
     current: Frame,
     target: Frame,
     step: Frame,
@@ -19,7 +19,7 @@ pub(super) struct Fader {
 }
 
 impl Fader {
-    pub(super) const fn new() -> Self {
+    pub(in crate::audio) const fn new() -> Self {
         Self {
             current: [1.0; 2],
             target: [1.0; 2],
@@ -29,7 +29,7 @@ impl Fader {
     }
 
     /// Begins to move. `heard` is false for what is muted or not being talked into.
-    pub(super) fn set(&mut self, gain_db: f32, pan: f32, heard: bool) {
+    pub(in crate::audio) fn set(&mut self, gain_db: f32, pan: f32, heard: bool) {
         let target = target(gain_db, pan, heard);
         if target == self.target {
             return;
@@ -41,12 +41,12 @@ impl Fader {
     }
 
     /// Ends a movement at once; for when nothing sounds.
-    pub(super) const fn rest(&mut self) {
+    pub(in crate::audio) const fn rest(&mut self) {
         self.current = self.target;
         self.left = 0;
     }
 
-    pub(super) fn process(&mut self, block: &mut [Frame]) {
+    pub(in crate::audio) fn process(&mut self, block: &mut [Frame]) {
         let moving = usize::from(self.left).min(block.len());
         let (ramp, level) = block.split_at_mut(moving);
         for frame in ramp {

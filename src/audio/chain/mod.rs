@@ -8,7 +8,7 @@
 mod biquad;
 mod compressor;
 mod equalizer;
-mod fader;
+pub(super) mod fader;
 mod gate;
 mod high_pass;
 mod noise;

@@ -21,9 +21,9 @@ impl Controller {
         }
         let config = self.settings.recording.config(path);
         let ladder = self.encoders.ladder(&self.settings);
-        let started =
-            self.broadcast
-                .start_recording(config, &self.settings, ladder, &self.audio);
+        let started = self
+            .broadcast
+            .start_recording(config, &self.settings, ladder, &self.audio);
         match started {
             Ok(file) => self.tell(
                 Severity::Notice,

@@ -2,8 +2,8 @@
 
 use eframe::egui::Ui;
 
-use super::master::master_ui;
 use super::listen::listen_ui;
+use super::master::master_ui;
 use super::sounds::sounds_ui;
 use super::talk::talk_ui;
 use crate::engine::command::Command;
