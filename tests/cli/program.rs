@@ -75,6 +75,8 @@ impl Kaibo {
     }
 
     /// Number of the process.
+    #[expect(clippy::allow_attributes, reason = "depends on the test file")]
+    #[allow(dead_code, reason = "not every test file asks")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
