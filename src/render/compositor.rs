@@ -240,7 +240,7 @@ impl Compositor {
             passes,
             composed,
             delivered,
-            waiting: self.chains().any(FilterChain::is_waiting),
+            waiting: self.chains().any(FilterChain::is_behind),
             submit: before.elapsed(),
         })
     }

@@ -4,12 +4,14 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kaibo::engine::command::Command;
+use kaibo::gpu::pass::Quality;
+use kaibo::gpu::timer::PassTime;
 use kaibo::render::filter::FilterSpec;
 use kaibo::render::filter::beauty::BeautySettings;
 use kaibo::render::scene::Scene;
 use kaibo::ui::text::Language;
 
-use crate::world::{World, draft, idle, window};
+use crate::world::{World, draft, idle, live, window};
 use crate::{click, taken};
 
 /// High enough that nothing has to be scrolled to.
@@ -130,4 +132,46 @@ fn nothing_is_compared_while_beauty_is_off() {
         ..BeautySettings::NATURAL
     })];
     assert!(!draft.compares());
+}
+
+#[test]
+fn what_filters_take_is_shown_and_what_is_wrong_is_said() {
+    for (language, words) in [
+        (
+            Language::English,
+            ["2.0 ms", "refused it: Blur.", "works more coarsely"],
+        ),
+        (
+            Language::Chinese,
+            [
+                "2.0 毫秒",
+                "显卡驱动不支持，已关闭：模糊。",
+                "美颜已降低精细度",
+            ],
+        ),
+    ] {
+        let mut with_beauty = draft(language);
+        with_beauty.settings.scene.layers[0].filters =
+            vec![FilterSpec::Beauty(BeautySettings::NATURAL)];
+        let quiet = window(live(), with_beauty, TALL);
+        for word in words {
+            assert!(quiet.query_by_label_contains(word).is_none(), "{word}");
+        }
+        let mut status = live();
+        let time = |name, ms| PassTime { name, ms };
+        status.render.pass_times = vec![
+            time("filter/beauty_shrink", 0.5),
+            time("filter/beauty", 1.5),
+            time("nv12", 1.0),
+        ];
+        status.render.failed_filters = vec!["Blur"];
+        status.render.quality = Quality::Medium;
+        let mut with_beauty = draft(language);
+        with_beauty.settings.scene.layers[0].filters =
+            vec![FilterSpec::Beauty(BeautySettings::NATURAL)];
+        let harness = window(status, with_beauty, TALL);
+        for word in words {
+            assert!(harness.query_by_label_contains(word).is_some(), "{word}");
+        }
+    }
 }

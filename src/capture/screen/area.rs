@@ -121,6 +121,7 @@ pub struct WindowMatch {
 }
 
 /// What a window that is there now says of itself.
+#[cfg(any(test, all(target_os = "linux", feature = "screen-x11")))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WindowFacts {
     pub(super) id: u32,
@@ -147,6 +148,7 @@ impl WindowMatch {
     }
 
     /// The one that is meant, of those there are (topmost last).
+    #[cfg(any(test, all(target_os = "linux", feature = "screen-x11")))]
     pub(super) fn find<'w>(&self, windows: &'w [WindowFacts]) -> Option<&'w WindowFacts> {
         let last = |fits: &dyn Fn(&WindowFacts) -> bool| windows.iter().rev().find(|w| fits(w));
         let same_program = |w: &WindowFacts| self.class.is_empty() || w.class == self.class;

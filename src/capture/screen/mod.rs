@@ -158,10 +158,11 @@ fn open_x11(
 
 /// Screens, monitors and windows that are there now.
 pub fn list() -> Vec<VideoDevice> {
-    let mut devices = Vec::new();
-    #[cfg(all(target_os = "linux", feature = "screen-portal"))]
-    devices.extend(portal::list());
-    #[cfg(all(target_os = "linux", feature = "screen-x11"))]
-    devices.extend(x11::list());
-    devices
+    let lists: &[fn() -> Vec<VideoDevice>] = &[
+        #[cfg(all(target_os = "linux", feature = "screen-portal"))]
+        portal::list,
+        #[cfg(all(target_os = "linux", feature = "screen-x11"))]
+        x11::list,
+    ];
+    lists.iter().flat_map(|list| list()).collect()
 }

@@ -25,6 +25,8 @@ pub(in crate::render) struct FilterChain {
     next: Option<Running>,
     /// It had settings before, which can go on until the new ones can be run.
     synced: bool,
+    /// This tick's picture was made with the old settings.
+    behind: bool,
     /// [`tables::changes`] when the colour tables were asked for.
     tables: u64,
 }
@@ -96,6 +98,7 @@ impl FilterChain {
             };
         }
         let first = !std::mem::replace(&mut self.synced, true);
+        self.behind = false;
         let has_table = |spec: &FilterSpec| spec.settings::<LutSettings>().is_some();
         // read before the tables are: one that comes in between is seen next time
         let tables = tables::changes();
@@ -125,6 +128,7 @@ impl FilterChain {
                 self.next = Some(next);
             }
         }
+        self.behind = self.next.is_some();
         let done = self.now.run(cx, frame);
         match &self.next {
             Some(next) => {
@@ -135,9 +139,9 @@ impl FilterChain {
         }
     }
 
-    /// Other settings wait for their passes.
-    pub(in crate::render) const fn is_waiting(&self) -> bool {
-        self.next.is_some()
+    /// What was applied in this tick are old settings: the new ones wait for their passes.
+    pub(in crate::render) const fn is_behind(&self) -> bool {
+        self.behind
     }
 
     /// An upper bound of the uniforms of a picture; a filter runs at most eight passes, and is covered by two.
@@ -443,12 +447,12 @@ mod tests {
         );
         chain.sync(Some(&test), &[], false);
         chain.sync(Some(&test), &[color(1.2, 1.0)], false);
-        assert!(chain.is_waiting(), "what was shown before goes on");
+        assert!(chain.next.is_some(), "what was shown before goes on");
         chain.sync(Some(&test), &[], false);
-        assert!(!chain.is_waiting(), "nothing to wait for");
+        assert!(chain.next.is_none(), "nothing to wait for");
         chain.sync(Some(&test), &[color(1.2, 1.0)], false);
         chain.sync(Some(&color_source), &[color(1.3, 1.0)], false);
-        assert!(!chain.is_waiting(), "there is nothing to go on with");
+        assert!(chain.next.is_none(), "there is nothing to go on with");
         assert_eq!(chain.now.specs, [color(1.3, 1.0)]);
     }
 
