@@ -8,6 +8,7 @@ mod camera;
 mod filters;
 mod pictures;
 mod record;
+mod screen;
 mod watermark;
 mod world;
 

@@ -13,6 +13,7 @@ mod picture;
 mod quality;
 mod quit;
 mod record;
+mod screen;
 mod sound;
 mod source;
 mod top;
