@@ -22,7 +22,7 @@
 //!                           |
 //!          per output: SendQueue -> Interleaver -> FlvMuxer -> FlvTag
 //!                           |                          |
-//!                  rtmp task: session, socket     [rec] file
+//!                  rtmp task: session, socket     [rec] file (MP4 and Matroska by FFmpeg's muxers)
 //!                           |
 //!              any RTMP server, or the built-in one: ingest -> fragmented MP4 -> watch page
 //! ```
@@ -31,10 +31,10 @@
 //!
 //! ```text
 //! cli, ui -> engine -> capture, render, audio, playback, encode, output, serve -> media
-//!                      render -> gpu -> media     output, serve -> rtmp -> flv -> media
+//!                      render -> gpu -> media     output, serve -> rtmp -> flv -> media     output -> container -> flv
 //! ```
 //!
-//! A test (`tests/layering.rs`) holds the table. FFmpeg's types stay in [`encode`], [`capture::media_file`] and the JPEG decoder of [`capture::camera`], sockets
+//! A test (`tests/layering.rs`) holds the table. FFmpeg's types stay in [`encode`], [`container`], [`capture::media_file`] and the JPEG decoder of [`capture::camera`], sockets
 //! in [`output`] and [`serve`], egui in `ui`.
 //!
 //! Without the feature `ffmpeg` what encodes is left out, and all that needs it: `audio`, `serve`, `settings`, `engine`, `cli`,
@@ -60,7 +60,9 @@
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `pipelines` | compiles passes of filters, while some are missing | channel |
-//! | `rec` | recording | queue |
+//! | `rec` | recording | queue, 250 ms |
+//! | `rec-sync` | asks the disk to keep the recording | each second |
+//! | `mp4`, `replay`, `recordings` | a plain MP4, a replay, a look at the folder; while there is something to do | |
 //! | `portal` | the conversation with a Wayland desktop, while one of its screens is shared | D-Bus |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
 //!
@@ -71,6 +73,9 @@
 //! | source to render | 1 frame | newer replaces older | `replaced` |
 //! | sound source to audio | 500 ms | newer is refused, silence fills the gap | `overruns` |
 //! | audio to the output that is listened to | 400 ms | the block is left out | `listen.dropped` |
+//! | order to keep a file | 1 | the disk is at it already | |
+//! | orders to a recording | 64 | ignored | |
+//! | replay buffer | its seconds, 256 MiB | whole stretches between keyframes go, oldest first | `short` |
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |

@@ -44,7 +44,7 @@ fn after_a_kill_everything_up_to_the_last_second_plays() {
         );
 
         // the next start finds it, and a plain MP4 comes of it
-        assert_eq!(unfinished(dir.path()), [file.clone()]);
+        assert_eq!(unfinished(dir.path()), std::slice::from_ref(&file));
         let plain = dir.path().join("plain.mp4");
         remux::to_mp4(&file, &plain, &[], &mut |_| true).unwrap();
         assert!(pictures(&plain).len() + 1 >= shown.len());

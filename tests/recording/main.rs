@@ -11,6 +11,7 @@ mod kill;
 mod parts;
 #[path = "../cli/program.rs"]
 mod program;
+mod show;
 
 use std::fs;
 use std::path::Path;

@@ -143,8 +143,8 @@ fn clean(name: &str) -> String {
     }
     // a leading dot would hide it, Windows drops one at the end
     let name = name.trim_matches([' ', '.']);
-    let is = |reserved: &&str| name.eq_ignore_ascii_case(reserved);
-    if name.is_empty() || RESERVED.iter().any(|r| is(&r)) {
+    let is_name = |reserved: &&str| name.eq_ignore_ascii_case(reserved);
+    if name.is_empty() || RESERVED.iter().any(is_name) {
         return format!("Kaibo {name}").trim_end().to_owned();
     }
     name.to_owned()

@@ -153,7 +153,7 @@ mod tests {
         let mut lost = Sidecar::create(&torn).unwrap();
         lost.mark(Duration::from_millis(1500), "第二局").unwrap();
         drop(lost); // as a kill does it: the lock is gone, the file is there
-        assert_eq!(unfinished(dir.path()), [torn.clone()]);
+        assert_eq!(unfinished(dir.path()), std::slice::from_ref(&torn));
         assert_eq!(chapters_of(&torn), [chapter(1500, "第二局")]);
         settle(&torn).unwrap();
         assert!(unfinished(dir.path()).is_empty());
