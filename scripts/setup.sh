@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What the build needs, what the program needs, what the tests need besides.
 BUILD_PACKAGES=(gcc libc6-dev pkg-config libclang-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
-  libswresample-dev libasound2-dev ca-certificates)
+  libswresample-dev libasound2-dev libpipewire-0.3-dev ca-certificates)
 RUN_PACKAGES=(mesa-vulkan-drivers libvulkan1 libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
   fonts-noto-cjk fonts-noto-color-emoji tzdata)
 TEST_PACKAGES=(xvfb xauth xdotool x11-utils ffmpeg nginx-light libnginx-mod-rtmp curl)

@@ -55,6 +55,7 @@
 //! | `venc` | H.264 | channel |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `rec` | recording | queue |
+//! | `portal` | the conversation with a Wayland desktop, while one of its screens is shared | D-Bus |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
 //!
 //! Every edge is bounded, has one policy and one counter, and no stage waits on a later one:

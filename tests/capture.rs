@@ -14,16 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kaibo::capture::screen::ScreenSettings;
+use kaibo::capture::screen::area::{Region, ScreenArea, WindowMatch};
 use kaibo::capture::supervisor::{SourceEvent, SourceHandle};
 use kaibo::capture::{SourceContext, SourceError, SourceSpec, VideoSource, open_video};
 use kaibo::media::SourceId;
 use kaibo::media::time::{FrameRate, MediaClock};
 use kaibo::media::video::{FrameData, Resolution, VideoFrame};
 use x11rb::connection::Connection as _;
-use x11rb::protocol::randr::{ConnectionExt as _, Rotation};
+use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo, Rotation};
 use x11rb::protocol::xproto::{
-    ChangeGCAux, ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Rectangle,
-    SubwindowMode, Window,
+    AtomEnum, ChangeGCAux, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt as _,
+    CreateGCAux, CreateWindowAux, PropMode, Rectangle, SubwindowMode, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
@@ -76,6 +77,37 @@ impl Painter {
             .poly_fill_rectangle(self.root, gc, &[area])
             .unwrap();
         self.connection.sync().unwrap();
+    }
+
+    /// A window filled with one colour, of a program, with a title.
+    fn window(&self, class: &str, title: &str, color: u32, width: u16, height: u16) -> Window {
+        let c = &self.connection;
+        let id = c.generate_id().unwrap();
+        let look = CreateWindowAux::new().background_pixel(color);
+        c.create_window(
+            x11rb::COPY_DEPTH_FROM_PARENT,
+            id,
+            self.root,
+            20,
+            30,
+            width,
+            height,
+            0,
+            WindowClass::INPUT_OUTPUT,
+            x11rb::COPY_FROM_PARENT,
+            &look,
+        )
+        .unwrap();
+        let text = |property, value: &[u8]| {
+            let kind = AtomEnum::STRING;
+            c.change_property8(PropMode::REPLACE, id, property, kind, value)
+                .unwrap();
+        };
+        text(AtomEnum::WM_NAME, title.as_bytes());
+        text(AtomEnum::WM_CLASS, format!("x\0{class}\0").as_bytes());
+        c.map_window(id).unwrap();
+        c.sync().unwrap();
+        id
     }
 
     /// A pointer that is a green square of 8 pixels with its hot spot at (2, 3).
@@ -145,14 +177,23 @@ fn context() -> SourceContext {
 }
 
 fn spec(display: &str, cursor: bool) -> SourceSpec {
+    area_spec(display, cursor, ScreenArea::Whole)
+}
+
+fn area_spec(display: &str, cursor: bool, area: ScreenArea) -> SourceSpec {
     SourceSpec::Screen(ScreenSettings {
         display: Some(display.to_owned()),
+        area,
         cursor,
     })
 }
 
 fn open(display: &str, cursor: bool) -> Result<Box<dyn VideoSource>, SourceError> {
     open_video(&spec(display, cursor), &context())
+}
+
+fn open_area(display: &str, area: ScreenArea) -> Result<Box<dyn VideoSource>, SourceError> {
+    open_video(&area_spec(display, false, area), &context())
 }
 
 fn grab(source: &mut dyn VideoSource) -> VideoFrame {
@@ -238,11 +279,15 @@ fn a_screen_is_grabbed_whole_and_pixel_for_pixel() {
         assert_eq!(extent(&later, bgr(RED)).2, 640 * 360);
         assert_eq!(extent(&frame, bgr(RED)).2, 1200);
         let held: Vec<_> = (0..8)
-            .map(|_| source.next(Duration::from_millis(100)))
+            .map(|i| {
+                painter.rectangle(GROUND, 10 * i, 0, 5, 5);
+                source.next(Duration::from_millis(100))
+            })
             .collect();
         let frames = held.iter().filter(|f| matches!(f, Ok(Some(_)))).count();
         assert!(held.iter().all(Result::is_ok) && frames >= 3, "{frames}");
         drop((held, frame, later));
+        painter.ground(GROUND);
         grab(&mut *source);
     }
 }
@@ -252,9 +297,11 @@ fn frames_come_at_the_rate_with_stamps_of_their_own() {
     let Some(xvfb) = Xvfb::start("1280x720x24", &[]) else {
         return;
     };
+    let painter = Painter::new(&xvfb);
     let mut source = open(&xvfb.display, true).unwrap();
     let frames: Vec<_> = (0..15)
-        .map(|_| {
+        .map(|i| {
+            painter.rectangle(RED, 10 * i, 0, 5, 5);
             let f = grab(&mut *source);
             (f.pts, f.seq)
         })
@@ -392,6 +439,204 @@ fn what_cannot_be_captured_says_why() {
         .expect("16 bits are refused");
     let text = error.to_string();
     assert!(text.contains("16-bit colour; set it to 24 bits"), "{text}");
+}
+
+#[test]
+fn a_still_screen_is_left_alone_until_something_changes_in_view() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let painter = Painter::new(&xvfb);
+    painter.ground(GROUND);
+    painter.green_pointer();
+    painter.point_at(600, 300);
+    let area = ScreenArea::Region(Region {
+        left: 100,
+        top: 50,
+        size: Resolution::new(200, 100),
+    });
+    let spec = area_spec(&xvfb.display, true, area);
+    let mut source = open_video(&spec, &context()).unwrap();
+    let first = grab(&mut *source);
+    assert_eq!(first.resolution, Resolution::new(200, 100));
+    assert!(source.may_be_still());
+    // ten ticks, less than the second after which it looks anyway
+    let mut quiet = |act: &mut dyn FnMut(i16)| {
+        let ticks = (0..10).map(|i| {
+            act(i);
+            source.next(Duration::from_millis(40)).unwrap()
+        });
+        ticks.flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(quiet(&mut |_| {}).len(), 0, "nothing changes");
+    let outside = quiet(&mut |i| painter.rectangle(RED, 400 + i, 200, 20, 20));
+    assert!(
+        outside.len() <= 1,
+        "it looks once a second: {}",
+        outside.len()
+    );
+    // the pointer is drawn, and what is drawn in view is seen
+    painter.point_at(150, 75);
+    let frame = grab(&mut *source);
+    assert_eq!(extent(&frame, GREEN), (vec![48, 55], vec![22, 29], 64));
+    painter.rectangle(RED, 110, 60, 5, 5);
+    let frame = grab(&mut *source);
+    assert_eq!(extent(&frame, bgr(RED)), (vec![10, 14], vec![10, 14], 25));
+    // the pointer is switched off while it runs
+    let SourceSpec::Screen(settings) = &spec else {
+        panic!("{spec:?}");
+    };
+    source.adjust(&SourceSpec::Screen(ScreenSettings {
+        cursor: false,
+        ..settings.clone()
+    }));
+    assert_eq!(extent(&grab(&mut *source), GREEN).2, 0);
+    // and the region is moved; a place outside is not taken
+    for (left, size) in [(0, 110), (5000, 110)] {
+        source.adjust(&SourceSpec::Screen(ScreenSettings {
+            area: ScreenArea::Region(Region {
+                left,
+                top: 60,
+                size: Resolution::new(size, 20),
+            }),
+            ..settings.clone()
+        }));
+        let moved = (0..5)
+            .map(|_| grab(&mut *source))
+            .find(|f| f.resolution.width == 110);
+        let red = extent(&moved.expect("the new size comes"), bgr(RED));
+        assert_eq!(red.0, Vec::<usize>::new(), "just left of it: {red:?}");
+    }
+}
+
+#[test]
+fn a_region_is_cut_at_the_edge_and_refused_outside() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let region = |left, top| {
+        ScreenArea::Region(Region {
+            left,
+            top,
+            size: Resolution::new(200, 100),
+        })
+    };
+    let mut source = open_area(&xvfb.display, region(600, 300)).unwrap();
+    assert_eq!(grab(&mut *source).resolution, Resolution::new(40, 60));
+    let error = open_area(&xvfb.display, region(640, 0)).err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.contains("region 200x100+640+0 of the screen cannot be used: it lies outside"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_monitor_is_followed_by_its_name() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let painter = Painter::new(&xvfb);
+    painter.ground(GROUND);
+    painter.rectangle(RED, 320, 0, 320, 360);
+    let set = |name: &str, x: i16, width: u16| {
+        let c = &painter.connection;
+        let name = c.intern_atom(false, name.as_bytes()).unwrap();
+        let info = MonitorInfo {
+            name: name.reply().unwrap().atom,
+            x,
+            width,
+            height: 360,
+            ..MonitorInfo::default()
+        };
+        c.randr_set_monitor(painter.root, info).unwrap();
+        c.sync().unwrap();
+    };
+    set("LEFT", 0, 320);
+    set("RIGHT", 320, 320);
+    let monitor = |name: &str| ScreenArea::Monitor {
+        name: name.to_owned(),
+    };
+    let mut source = open_area(&xvfb.display, monitor("RIGHT")).unwrap();
+    let frame = grab(&mut *source);
+    assert_eq!(frame.resolution, Resolution::new(320, 360));
+    assert_eq!(extent(&frame, bgr(RED)).2, 320 * 360);
+    let name = painter.connection.intern_atom(false, b"RIGHT").unwrap();
+    let name = name.reply().unwrap().atom;
+    painter
+        .connection
+        .randr_delete_monitor(painter.root, name)
+        .unwrap();
+    painter.resize(320, 360);
+    let error = (0..100).find_map(|_| source.next(Duration::from_millis(40)).err());
+    let error = error.expect("it is unplugged");
+    assert!(
+        error.to_string().starts_with("monitor RIGHT went away"),
+        "{error}"
+    );
+    let error = open_area(&xvfb.display, monitor("HDMI-7")).err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .starts_with("monitor HDMI-7 was not found"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_window_is_seen_while_covered_through_a_resize_minimised_and_closed() {
+    let Some(xvfb) = Xvfb::start("640x360x24", &[]) else {
+        return;
+    };
+    let painter = Painter::new(&xvfb);
+    let c = &painter.connection;
+    let level = painter.window("Game", "Level 1", RED, 320, 180);
+    let window = |title: &str| ScreenArea::Window(WindowMatch::parse(title));
+    let mut source = open_area(&xvfb.display, window("level")).unwrap();
+    let red = |frame: &VideoFrame, width: u32, height: u32| {
+        assert_eq!(frame.resolution, Resolution::new(width, height));
+        let all = frame.resolution.pixels();
+        assert_eq!(extent(frame, bgr(RED)).2 as u64, all);
+    };
+    red(&grab(&mut *source), 320, 180);
+    // covered by another one
+    let other = painter.window("Other", "in front", GROUND, 640, 360);
+    red(&grab(&mut *source), 320, 180);
+    // resized under it
+    let bigger = ConfigureWindowAux::new().width(400).height(200);
+    c.configure_window(level, &bigger).unwrap();
+    c.sync().unwrap();
+    let resized = (0..100)
+        .map(|_| grab(&mut *source))
+        .find(|f| f.resolution.width == 400)
+        .expect("the new size comes");
+    red(&resized, 400, 200);
+    // minimised: nothing comes, and nothing is wrong
+    c.unmap_window(level).unwrap();
+    c.sync().unwrap();
+    let hidden = (0..10).map(|_| source.next(Duration::from_millis(40)).unwrap());
+    assert!(hidden.flatten().count() <= 1 && source.may_be_still());
+    assert!(source.reworded() && source.describe().starts_with("minimised"));
+    c.map_window(level).unwrap();
+    c.sync().unwrap();
+    red(&grab(&mut *source), 400, 200);
+    assert!(source.reworded() && source.describe().starts_with("400x200"));
+    // closed: gone, and there again when its program opens one like it
+    c.destroy_window(level).unwrap();
+    c.sync().unwrap();
+    let error = (0..100).find_map(|_| source.next(Duration::from_millis(40)).err());
+    let error = error.expect("it is gone");
+    assert!(matches!(error, SourceError::Lost { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with("window level went away"),
+        "{error}"
+    );
+    let closed = open_area(&xvfb.display, window("level")).err().unwrap();
+    assert!(matches!(closed, SourceError::NotFound { .. }), "{closed}");
+    painter.window("Game", "Level 2", RED, 300, 100);
+    let mut again = open_area(&xvfb.display, window("level")).unwrap();
+    red(&grab(&mut *again), 300, 100);
+    c.destroy_window(other).unwrap();
 }
 
 /// Prints the list; run by the test below, with a `DISPLAY` of its choice.

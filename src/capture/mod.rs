@@ -36,7 +36,7 @@ use camera::control::Control;
 pub enum SourceSpec {
     /// Bars, a moving part, clock and barcode, with a flash and a beep each second.
     Test {},
-    /// A whole screen.
+    /// A screen, or a monitor, a region or a window of it.
     Screen(screen::ScreenSettings),
     /// A camera.
     Camera(camera::CameraSettings),
@@ -53,10 +53,7 @@ impl SourceSpec {
     pub fn name(&self) -> String {
         match self {
             Self::Test {} => "test pattern".to_owned(),
-            Self::Screen(s) => s
-                .display
-                .as_deref()
-                .map_or_else(|| "screen".to_owned(), |d| format!("screen {d}")),
+            Self::Screen(s) => s.called(),
             Self::Camera(c) => c.called(),
             Self::File(f) => {
                 let name = f.path.file_name().unwrap_or(f.path.as_os_str());
@@ -74,6 +71,7 @@ impl SourceSpec {
     pub fn is_same_device(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Camera(a), Self::Camera(b)) => a.device == b.device,
+            (Self::Screen(a), Self::Screen(b)) => a.is_same_device(b),
             (a, b) => a == b,
         }
     }
@@ -82,6 +80,7 @@ impl SourceSpec {
     pub fn is_same_stream(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Camera(a), Self::Camera(b)) => a.is_same_stream(b),
+            (Self::Screen(a), Self::Screen(b)) => a.is_same_stream(b),
             (a, b) => a == b,
         }
     }
@@ -136,6 +135,12 @@ pub trait VideoSource {
 
     /// What it delivers, in words for the panel: "1280x720, 30 fps, BGRA".
     fn describe(&self) -> String;
+
+    /// Whether [`describe`](Self::describe) says something else than when this was asked last, though the size is the
+    /// same.
+    fn reworded(&mut self) -> bool {
+        false
+    }
 
     /// A source that ends by itself (a file that does not loop) is not a failure. Asked when [`next`](Self::next) came
     /// back with no frame.
@@ -196,6 +201,18 @@ pub enum SourceError {
         /// The thing.
         what: String,
     },
+    /// The user said no when the desktop asked.
+    #[error("{what} was not allowed: choose it again to be asked once more")]
+    Refused {
+        /// The thing.
+        what: String,
+    },
+    /// The user, or the desktop, ended what was allowed.
+    #[error("{what} is no longer shared: choose it again to go on")]
+    Ended {
+        /// The thing.
+        what: String,
+    },
     /// It was there and went away (unplugged, server gone).
     #[error("{what} went away: it is shown again as soon as it is back")]
     Lost {
@@ -248,7 +265,10 @@ impl SourceError {
             | Self::Lost { .. }
             | Self::Failed { .. } => Recovery::Retry,
             Self::Stalled { .. } => Recovery::Rebuild,
-            Self::Unsupported { .. } | Self::NotBuilt { .. } => Recovery::GiveUp,
+            Self::Unsupported { .. }
+            | Self::NotBuilt { .. }
+            | Self::Refused { .. }
+            | Self::Ended { .. } => Recovery::GiveUp,
         }
     }
 }
@@ -335,20 +355,32 @@ pub fn list_audio() -> Vec<AudioDevice> {
     Vec::new()
 }
 
-/// A picture source by the name `kaibo devices` gives it: "test", "screen", "camera" (the first), "camera:ID" or a
-/// camera's ID.
-pub fn spec_of(name: &str) -> SourceSpec {
+/// A picture source by the name `kaibo devices` gives it: "test", "screen" (or "monitor:NAME" and so on:
+/// [`screen::ScreenSettings::from_name`]), "camera" (the first), "camera:ID" or a camera's ID.
+pub fn spec_of(name: &str) -> Result<SourceSpec, screen::area::RegionError> {
     let camera = |device: Option<&str>| {
         SourceSpec::Camera(camera::CameraSettings {
             device: device.map(str::to_owned),
             ..Default::default()
         })
     };
-    match name {
+    if let Some(screen) = screen::ScreenSettings::from_name(name) {
+        return screen.map(SourceSpec::Screen);
+    }
+    Ok(match name {
         "test" => SourceSpec::Test {},
-        "screen" => SourceSpec::Screen(screen::ScreenSettings::default()),
         "camera" => camera(None),
         id => camera(Some(id.strip_prefix("camera:").unwrap_or(id))),
+    })
+}
+
+/// A picture source as it is named on the command line: as [`spec_of`], and anything else is a file's path.
+pub fn spec_or_file(name: &str) -> Result<SourceSpec, screen::area::RegionError> {
+    let listed = name == "test" || name == "camera" || name.starts_with("camera:");
+    match screen::ScreenSettings::from_name(name) {
+        Some(screen) => screen.map(SourceSpec::Screen),
+        None if listed => spec_of(name),
+        None => Ok(file_spec(name.into())),
     }
 }
 

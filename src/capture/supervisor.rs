@@ -374,6 +374,9 @@ impl Run {
             if source.finished() {
                 return Ok(End::Finished);
             }
+            if source.reworded() {
+                self.shared.state.lock().description = source.describe();
+            }
             let now = Instant::now();
             if let Some(silent) = watch.stalled(now, source.may_be_still()) {
                 return Err(SourceError::Stalled {

@@ -9,7 +9,8 @@ use super::{Exit, chain, fail, say};
 use crate::capture::camera::CameraInfo;
 use crate::capture::camera::mode::{CameraMode, rate_words};
 use crate::capture::probe::{ProbeReport, probe};
-use crate::capture::{self, AudioDevice, SourceSpec, VideoDevice};
+use crate::capture::screen::area::{PortalKind, ScreenArea};
+use crate::capture::{self, AudioDevice, SourceSpec, VideoDevice, spec_of};
 use crate::encode;
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
@@ -40,8 +41,10 @@ enum DevicesCommand {
 
 #[derive(Debug, clap::Args)]
 struct TestArgs {
-    /// A camera's id as `kaibo devices` lists it, "camera" for the first one, "screen" or "test".
-    id: String,
+    /// A camera's id as `kaibo devices` lists it, "camera" for the first one, "screen", "monitor:NAME", "window:TITLE",
+    /// "region:WxH+LEFT+TOP" or "test".
+    #[arg(value_parser = spec_of)]
+    id: SourceSpec,
     /// Picture size that "auto" aims at
     #[arg(long, value_name = "WxH", default_value = "1280x720")]
     size: Resolution,
@@ -74,7 +77,7 @@ pub(super) fn devices(args: &DevicesArgs) -> Exit {
 
 /// Opens the source and prints what came.
 fn run_test(args: &TestArgs) -> Exit {
-    let mut spec = capture::spec_of(&args.id);
+    let mut spec = args.id.clone();
     if let SourceSpec::Camera(camera) = &mut spec {
         camera.mode = args.camera_mode;
     }
@@ -148,10 +151,16 @@ fn list(args: &ListArgs) -> Exit {
     for device in &devices.video {
         let how = match &device.spec {
             SourceSpec::Test {} => "--source test".to_owned(),
-            SourceSpec::Screen(s) => s.display.as_ref().map_or_else(
-                || "--source screen".to_owned(),
-                |d| format!("--source screen --display {d}"),
-            ),
+            SourceSpec::Screen(s) => match &s.area {
+                ScreenArea::Whole => "--source screen".to_owned(),
+                ScreenArea::Monitor { name } => format!("--source monitor:{name}"),
+                ScreenArea::Region(region) => format!("--source region:{region}"),
+                ScreenArea::Portal { kind, .. } => match kind {
+                    PortalKind::Monitor => "--source portal".to_owned(),
+                    PortalKind::Window => "--source portal:window".to_owned(),
+                },
+                ScreenArea::Window(w) => format!("--source window:0x{:x}", w.id.unwrap_or(0)),
+            },
             SourceSpec::Camera(c) => format!(
                 "--source camera:{}",
                 c.device.as_deref().unwrap_or_default()

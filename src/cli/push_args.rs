@@ -11,7 +11,7 @@ use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
-use crate::capture::{AudioSpec, SourceSpec, file_spec};
+use crate::capture::{AudioSpec, SourceSpec, spec_or_file};
 use crate::media::time::FrameRate;
 use crate::media::video::Resolution;
 use crate::output::adapt::AdaptPreset;
@@ -22,10 +22,11 @@ use crate::settings::{Settings, file};
 /// What to broadcast, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushArgs {
-    /// What to show: "screen", "camera", "camera:ID" (as `kaibo devices` lists it), "test", a media file (played in
-    /// real time, like `ffmpeg -re -i FILE`), or a picture file (PNG, JPEG, WebP, GIF).
-    #[arg(long)]
-    source: Option<String>,
+    /// What to show: "screen", "monitor:NAME", "window:TITLE", "region:WxH+LEFT+TOP", "camera", "camera:ID" (as `kaibo
+    /// devices` lists them), "test", a media file (played in real time, like `ffmpeg -re -i FILE`), or a picture file
+    /// (PNG, JPEG, WebP, GIF).
+    #[arg(long, value_parser = spec_or_file)]
+    source: Option<SourceSpec>,
     /// Push address with the stream key. Without it the built-in server takes the stream and says where to watch it.
     /// Arguments can be seen by other users of this machine: KAIBO_URL and KAIBO_KEY in the environment cannot.
     #[arg(long, value_name = "RTMP")]
@@ -284,24 +285,23 @@ impl PushArgs {
             .collect()
     }
 
-    fn source_spec(&self, source: &str) -> SourceSpec {
-        match source {
-            "test" => SourceSpec::Test {},
-            "screen" => SourceSpec::Screen(ScreenSettings {
+    /// The source with the options that belong to its kind.
+    fn source_spec(&self, source: &SourceSpec) -> SourceSpec {
+        match source.clone() {
+            SourceSpec::Screen(screen) => SourceSpec::Screen(ScreenSettings {
                 display: self.display.clone(),
                 cursor: !self.no_cursor,
+                ..screen
             }),
-            "camera" => self.camera(None),
-            camera if camera.starts_with("camera:") => {
-                self.camera(camera.split_once(':').map(|(_, id)| id.to_owned()))
-            }
-            path => match file_spec(path.into()) {
-                SourceSpec::File(file) => SourceSpec::File(MediaFileSettings {
-                    looped: self.looped,
-                    ..file
-                }),
-                still => still,
-            },
+            SourceSpec::Camera(camera) => SourceSpec::Camera(CameraSettings {
+                mode: self.camera_mode,
+                ..camera
+            }),
+            SourceSpec::File(file) => SourceSpec::File(MediaFileSettings {
+                looped: self.looped,
+                ..file
+            }),
+            other => other,
         }
     }
 }
@@ -314,16 +314,6 @@ fn check_recording(path: &Path) -> Result<(), String> {
             path.with_extension("flv").display()
         )),
         _ => Ok(()),
-    }
-}
-
-impl PushArgs {
-    fn camera(&self, device: Option<String>) -> SourceSpec {
-        SourceSpec::Camera(CameraSettings {
-            device,
-            mode: self.camera_mode,
-            ..CameraSettings::default()
-        })
     }
 }
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Exit, chain, fail, say};
-use crate::capture::media_file::MediaFileSettings;
-use crate::capture::screen::ScreenSettings;
-use crate::capture::{self, SourceContext, SourceError, SourceSpec, open_video};
+use crate::capture::{SourceContext, SourceError, SourceSpec, open_video, spec_or_file};
 use crate::gpu::context::{AdapterChoice, GpuContext};
 use crate::media::SourceId;
 use crate::media::slot::LatestSlot;
@@ -28,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct SnapshotArgs {
     /// What to show in the first layer: "screen", "test", or a picture or media file (its first picture). Without it
     /// the scene's own.
-    #[arg(long)]
-    source: Option<String>,
+    #[arg(long, value_parser = spec_or_file)]
+    source: Option<SourceSpec>,
     /// Settings file (TOML) whose scene is drawn, with its layers and filters.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,7 +51,7 @@ pub(super) fn run(args: &SnapshotArgs) -> Exit {
     };
     let layers = &mut settings.scene.layers;
     if let Some(source) = &args.source {
-        let spec = source_spec(source);
+        let spec = source.clone();
         match layers.first_mut() {
             Some(first) => first.source = spec,
             None => layers.push(Layer::new(spec)),
@@ -66,18 +64,6 @@ pub(super) fn run(args: &SnapshotArgs) -> Exit {
             Exit::Done
         }
         Err(e) => fail(&e, Exit::NotOpened),
-    }
-}
-
-fn source_spec(source: &str) -> SourceSpec {
-    match source {
-        "test" => SourceSpec::Test {},
-        "screen" => SourceSpec::Screen(ScreenSettings::default()),
-        camera if camera == "camera" || camera.starts_with("camera:") => capture::spec_of(camera),
-        path => SourceSpec::File(MediaFileSettings {
-            path: path.into(),
-            looped: false,
-        }),
     }
 }
 

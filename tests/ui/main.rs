@@ -8,6 +8,7 @@ mod camera;
 mod filters;
 mod network;
 mod pictures;
+mod screen;
 mod watermark;
 mod world;
 

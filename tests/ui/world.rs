@@ -86,7 +86,7 @@ pub(crate) fn idle() -> Status {
         name: format!("Screen {display} ({size})"),
         spec: SourceSpec::Screen(ScreenSettings {
             display: Some(display.to_owned()),
-            cursor: true,
+            ..ScreenSettings::default()
         }),
         camera: None,
     };

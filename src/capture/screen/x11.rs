@@ -1,12 +1,16 @@
-//! A whole X11 screen as a source: grabbed through MIT-SHM at the show's rate, the pointer drawn in.
+//! An X11 screen as a source, or a monitor, a region or a window of it: grabbed through MIT-SHM at the show's rate when
+//! something has changed, the pointer drawn in.
 //!
-//! In: a display name. Out: BGRA frames stamped just before the grab. The server writes into memory that is shared with
-//! us and that goes on to the renderer as it is; a grab of 1280x720 takes 0.1 to 0.3 ms. Where memory cannot be shared
-//! (a server on another computer) the pixels come through the socket, some 15 times slower. Runs on the source's thread.
+//! In: a display name and an area. Out: BGRA frames stamped just before the grab. The server writes into memory that is
+//! shared with us and that goes on to the renderer as it is; a grab of 1280x720 takes 0.1 to 0.3 ms. Where memory cannot
+//! be shared (a server on another computer) the pixels come through the socket, some 15 times slower. Runs on the
+//! source's thread.
 
+mod changes;
 mod connection;
-mod cursor;
 mod segment;
+mod target;
+mod windows;
 
 use std::time::Duration;
 
@@ -14,20 +18,23 @@ use bytes::Bytes;
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError};
 use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, ImageFormat, ImageOrder, Screen,
-    Setup, VisualClass, Window,
+    ConnectionExt as _, ImageFormat, ImageOrder, Screen, Setup, TranslateCoordinatesReply,
+    VisualClass, Visualid,
 };
-use x11rb::protocol::{Event, shm, xfixes};
+use x11rb::protocol::{shm, xfixes};
 
 use super::super::pacing::Pacer;
 use super::super::{SourceContext, SourceError, SourceSpec, VideoDevice, VideoSource};
 use super::ScreenSettings;
+use super::area::{ScreenArea, WindowMatch};
+use super::cursor::Pointer;
 use crate::media::SourceId;
-use crate::media::time::{FrameRate, MediaClock};
+use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+use changes::Changes;
 use connection::{Connected, Connection, connect};
-use cursor::Pointer;
 use segment::SegmentPool;
+use target::{Target, View};
 
 const ALL_PLANES: u32 = !0;
 const BYTES_PER_PIXEL: usize = 4;
@@ -41,49 +48,60 @@ struct X11Screen {
     /// "screen :0", for messages.
     name: String,
     connection: Connection,
-    root: Window,
+    target: Target,
+    changes: Changes,
+    /// Of the last picture, and of the segments.
     size: Resolution,
+    /// Where the view lies on the screen.
+    origin: (i32, i32),
     /// `None` where memory cannot be shared.
     segments: Option<SegmentPool>,
+    /// The server can tell what the pointer looks like.
+    has_cursor: bool,
     cursor: bool,
+    /// What was said of it last is no longer true.
+    reworded: bool,
 }
 
 pub(super) fn open(
     settings: &ScreenSettings,
     cx: &SourceContext,
 ) -> Result<Box<dyn VideoSource>, SourceError> {
-    let name = display_name(settings.display.as_deref());
-    let connected = connect(settings.display.as_deref()).map_err(|e| cannot_connect(&name, e))?;
+    let display = display_name(settings.display.as_deref());
+    let connected =
+        connect(settings.display.as_deref()).map_err(|e| cannot_connect(&display, e))?;
     let Connected {
         connection,
         screen,
         local,
     } = connected;
-    let setup = connection.setup();
-    let screen = &setup.roots[screen]; // `connect` has checked the index
-    check_format(setup, screen).map_err(|reason| SourceError::Unsupported {
+    let name = match settings.area {
+        ScreenArea::Whole => display,
+        _ => settings.called(),
+    };
+    let unusable = |e: ReplyError| failed(&name, e);
+    let unsupported = |reason: String| SourceError::Unsupported {
         what: name.clone(),
         reason,
-    })?;
-    let (root, size) = (screen.root, size_of(screen));
-    let unusable = |e: ReplyError| failed(&name, e);
+    };
+    let setup = connection.setup();
+    let screen = &setup.roots[screen]; // `connect` has checked the index
+    check_format(setup, screen.root_depth, screen.root_visual).map_err(unsupported)?;
+    let (root, root_size) = (screen.root, size_of(screen));
     if is_wayland(&connection).map_err(unusable)? {
-        return Err(SourceError::Unsupported {
-            what: name,
-            reason: "this is a Wayland session, which shows its screen to no X11 program; log in \
-                     to an X11 session instead"
+        return Err(unsupported(
+            "this is a Wayland session, which shows its screen to no X11 program; choose \
+             the screen that the desktop asks for (portal) instead"
                 .to_owned(),
-        });
+        ));
     }
-    // a change of the screen's size is told to us as an event
-    let events = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
-    connection
-        .change_window_attributes(root, &events)
-        .map_err(ReplyError::from)
-        .and_then(|c| c.check())
-        .map_err(unusable)?;
-    let cursor = settings.cursor && has_cursor(&connection).map_err(unusable)?;
+    let has_cursor = has_cursor(&connection).map_err(unusable)?;
+    let target = Target::open(&connection, (root, root_size), &settings.area, &name)?;
+    let watched = target.window().unwrap_or(root);
+    let changes = Changes::watch(&connection, root, watched, has_cursor)
+        .map_err(|e| unusable(reply_error(e)))?;
     let shares = local && can_share(&connection).map_err(unusable)?;
+    let size = target.view().map_or(root_size, |v| v.size);
     let mut source = X11Screen {
         id: cx.id,
         clock: cx.clock,
@@ -92,10 +110,14 @@ pub(super) fn open(
         first: None,
         name,
         connection,
-        root,
+        target,
+        changes,
         size,
+        origin: (0, 0),
         segments: None,
-        cursor,
+        has_cursor,
+        cursor: settings.cursor,
+        reworded: false,
     };
     if shares {
         source.share_memory();
@@ -103,7 +125,7 @@ pub(super) fn open(
     Ok(Box::new(source))
 }
 
-/// The screen of `DISPLAY`, if it can be reached and captured.
+/// The screen of `DISPLAY`, its monitors and windows, if it can be reached and captured.
 pub(super) fn list() -> Vec<VideoDevice> {
     let found = || {
         let Connected {
@@ -111,18 +133,52 @@ pub(super) fn list() -> Vec<VideoDevice> {
         } = connect(None).ok()?;
         let setup = connection.setup();
         let screen = &setup.roots[screen];
-        check_format(setup, screen).ok()?;
+        check_format(setup, screen.root_depth, screen.root_visual).ok()?;
         if is_wayland(&connection).ok()? {
             return None;
         }
         let display = std::env::var("DISPLAY").ok()?;
-        Some(VideoDevice {
-            name: format!("Screen {display} ({})", size_of(screen)),
-            spec: SourceSpec::Screen(ScreenSettings::default()),
+        let size = size_of(screen);
+        let device = |name: String, area: ScreenArea| VideoDevice {
+            name,
+            spec: SourceSpec::Screen(ScreenSettings {
+                area,
+                ..ScreenSettings::default()
+            }),
             camera: None,
-        })
+        };
+        let mut devices = vec![device(
+            format!("Screen {display} ({size})"),
+            ScreenArea::Whole,
+        )];
+        // a server that fails here still has its screen
+        let monitors = windows::monitors(&connection, screen.root).unwrap_or_default();
+        if monitors.len() > 1 {
+            devices.extend(monitors.into_iter().map(|m| {
+                let name = format!("Monitor {} ({})", m.name, m.size);
+                device(name, ScreenArea::Monitor { name: m.name })
+            }));
+        }
+        let windows = windows::windows(&connection, screen.root).unwrap_or_default();
+        devices.extend(windows.into_iter().rev().map(|w| {
+            let name = format!(
+                "Window {}",
+                if w.title.is_empty() {
+                    &w.class
+                } else {
+                    &w.title
+                }
+            );
+            let window = WindowMatch {
+                id: Some(w.id),
+                class: w.class,
+                title: w.title,
+            };
+            device(name, ScreenArea::Window(window))
+        }));
+        Some(devices)
     };
-    found().into_iter().collect()
+    found().unwrap_or_default()
 }
 
 impl X11Screen {
@@ -142,111 +198,163 @@ impl X11Screen {
         self.size.width as usize * BYTES_PER_PIXEL
     }
 
-    /// Takes the events that came meanwhile; true when the screen's size has changed.
-    fn resized(&mut self) -> Result<bool, ConnectionError> {
-        let old = self.size;
-        while let Some(event) = self.connection.poll_for_event()? {
-            if let Event::ConfigureNotify(e) = event
-                && e.window == self.root
-            {
-                self.size = Resolution::new(e.width.into(), e.height.into());
-            }
+    /// Takes the events that came meanwhile, and follows what has moved.
+    fn follow(&mut self) -> Result<(), SourceError> {
+        let whole = self.target.window().is_some();
+        loop {
+            let event = self.connection.poll_for_event();
+            let Some(event) = event.map_err(|e| failed(&self.name, e.into()))? else {
+                break;
+            };
+            self.target.event(&event);
+            self.changes.event(&event, self.target.view(), whole);
         }
-        Ok(self.size != old)
+        if !self.target.is_stale() {
+            return Ok(());
+        }
+        let before = self.target.view();
+        self.target.look(&self.connection)?;
+        let now = self.target.view();
+        self.reworded |= before.is_some() != now.is_some();
+        if now == before {
+            return Ok(());
+        }
+        self.changes.moved();
+        match now {
+            Some(view) if view.size != self.size => self.resize(view.size),
+            _ => Ok(()),
+        }
     }
 
-    /// After a change of size: memory of the new one.
-    fn adapt(&mut self) -> Result<(), ConnectionError> {
-        tracing::info!(source = %self.id, size = %self.size, "the screen's size has changed");
+    /// Memory for pictures of the new size.
+    fn resize(&mut self, size: Resolution) -> Result<(), SourceError> {
+        tracing::info!(source = %self.id, size = %size, "the size has changed");
+        self.size = size;
         if let Some(pool) = self.segments.take() {
-            pool.close(&self.connection)?;
+            let closed = pool.close(&self.connection);
+            closed.map_err(|e| failed(&self.name, e.into()))?;
             self.share_memory();
         }
         Ok(())
     }
 
-    /// One picture of the whole screen; `None` when every buffer is still being read.
-    fn grab(&mut self) -> Result<Option<Bytes>, ReplyOrIdError> {
-        match &mut self.segments {
+    /// Where the pointer matters: left, top, size.
+    fn pointed(&self) -> Option<(i32, i32, Resolution)> {
+        let (left, top) = self.origin;
+        self.draws_cursor().then_some((left, top, self.size))
+    }
+
+    const fn draws_cursor(&self) -> bool {
+        self.cursor && self.has_cursor
+    }
+
+    /// One picture; `None` when every buffer is still being read.
+    fn grab(&mut self, view: View, now: MediaTime) -> Result<Option<Bytes>, ReplyOrIdError> {
+        let (width, height) = (side(view.size.width), side(view.size.height));
+        let (data, pointer) = match &mut self.segments {
             Some(pool) => {
                 let Some(mut buffer) = pool.take(&self.connection)? else {
                     return Ok(None);
                 };
                 let image = shm::get_image(
                     &self.connection,
-                    self.root,
-                    0,
-                    0,
-                    side(self.size.width),
-                    side(self.size.height),
+                    view.drawable,
+                    view.left,
+                    view.top,
+                    width,
+                    height,
                     ALL_PLANES,
                     ImageFormat::Z_PIXMAP.into(),
                     buffer.id(),
                     0,
                 )?;
-                let pointer = self.ask_for_cursor()?;
+                let asked = self.ask_for_cursor()?;
                 image.reply()?;
-                self.draw_cursor(pointer, &mut buffer)?;
-                Ok(Some(buffer.freeze()))
+                let pointer = self.draw_cursor(asked, view, &mut buffer)?;
+                (buffer.freeze(), pointer)
             }
             None => {
                 let image = self.connection.get_image(
                     ImageFormat::Z_PIXMAP,
-                    self.root,
-                    0,
-                    0,
-                    side(self.size.width),
-                    side(self.size.height),
+                    view.drawable,
+                    view.left,
+                    view.top,
+                    width,
+                    height,
                     ALL_PLANES,
                 )?;
-                let pointer = self.ask_for_cursor()?;
+                let asked = self.ask_for_cursor()?;
                 let mut data = image.reply()?.data;
-                self.draw_cursor(pointer, &mut data)?;
-                Ok(Some(data.into()))
+                let pointer = self.draw_cursor(asked, view, &mut data)?;
+                (data.into(), pointer)
             }
-        }
+        };
+        let at = pointer.map(|p| {
+            self.origin = p.origin;
+            p.at
+        });
+        self.changes.grabbed(now, at);
+        Ok(Some(data))
     }
 
-    /// Sent with the grab, so that both take one round trip.
-    fn ask_for_cursor(&self) -> Result<Option<CursorCookie<'_>>, ConnectionError> {
-        self.cursor
-            .then(|| xfixes::get_cursor_image(&self.connection))
-            .transpose()
+    /// Sent with the grab, so that all take one round trip.
+    fn ask_for_cursor(&self) -> Result<Option<CursorCookies<'_>>, ConnectionError> {
+        if !self.draws_cursor() {
+            return Ok(None);
+        }
+        let place = match self.target.window() {
+            Some(window) => {
+                let root = self.target.root();
+                Some(self.connection.translate_coordinates(window, root, 0, 0)?)
+            }
+            None => None,
+        };
+        Ok(Some(CursorCookies {
+            image: xfixes::get_cursor_image(&self.connection)?,
+            place,
+        }))
     }
 
     fn draw_cursor(
         &self,
-        pointer: Option<CursorCookie<'_>>,
+        asked: Option<CursorCookies<'_>>,
+        view: View,
         image: &mut [u8],
-    ) -> Result<(), ReplyError> {
-        let Some(cookie) = pointer else { return Ok(()) };
-        let p = cookie.reply()?;
+    ) -> Result<Option<Pointed>, ReplyError> {
+        let Some(CursorCookies { image: p, place }) = asked else {
+            return Ok(None);
+        };
+        let origin = match place {
+            Some(place) => {
+                let p = place.reply()?;
+                (i32::from(p.dst_x), i32::from(p.dst_y))
+            }
+            None => (i32::from(view.left), i32::from(view.top)),
+        };
+        let p = p.reply()?;
         let pointer = Pointer {
-            left: i32::from(p.x) - i32::from(p.xhot),
-            top: i32::from(p.y) - i32::from(p.yhot),
+            left: i32::from(p.x) - i32::from(p.xhot) - origin.0,
+            top: i32::from(p.y) - i32::from(p.yhot) - origin.1,
             width: p.width.into(),
             argb: &p.cursor_image,
         };
         pointer.draw(image, self.stride(), self.size);
-        Ok(())
+        Ok(Some(Pointed {
+            at: (p.x, p.y),
+            origin,
+        }))
     }
 
-    /// The server refused a grab: because the size has just changed, or because it cannot share memory after all.
+    /// The server refused a grab: because what is grabbed has just changed, or because it cannot share memory after all.
     fn recover(&mut self, error: ReplyError) -> Result<(), SourceError> {
-        let lost = |e: ReplyError| failed(&self.name, e);
         if matches!(error, ReplyError::ConnectionError(_)) {
-            return Err(lost(error));
+            return Err(failed(&self.name, error));
         }
-        let now = self
-            .connection
-            .get_geometry(self.root)
-            .map_err(ReplyError::from)
-            .and_then(|c| c.reply())
-            .map_err(lost)?;
-        let size = Resolution::new(now.width.into(), now.height.into());
-        if size != self.size {
-            self.size = size;
-            return self.adapt().map_err(|e| failed(&self.name, e.into()));
+        let before = self.target.view();
+        self.target.doubt();
+        self.follow()?;
+        if self.target.view() != before {
+            return Ok(());
         }
         if self.segments.take().is_none() {
             return Err(failed(&self.name, error));
@@ -256,19 +364,35 @@ impl X11Screen {
     }
 }
 
-type CursorCookie<'c> = x11rb::cookie::Cookie<'c, Connection, xfixes::GetCursorImageReply>;
+/// The pointer's picture, and for a window where that lies.
+struct CursorCookies<'c> {
+    image: x11rb::cookie::Cookie<'c, Connection, xfixes::GetCursorImageReply>,
+    place: Option<x11rb::cookie::Cookie<'c, Connection, TranslateCoordinatesReply>>,
+}
+
+/// Where the pointer was, and the view, both on the screen.
+#[derive(Debug, Clone, Copy)]
+struct Pointed {
+    at: (i16, i16),
+    origin: (i32, i32),
+}
 
 impl VideoSource for X11Screen {
     fn next(&mut self, timeout: Duration) -> Result<Option<VideoFrame>, SourceError> {
         let Some(tick) = self.pacer.wait(timeout) else {
             return Ok(None);
         };
-        let connection_lost = |this: &Self, e: ConnectionError| failed(&this.name, e.into());
-        if self.resized().map_err(|e| connection_lost(self, e))? {
-            self.adapt().map_err(|e| connection_lost(self, e))?;
-        }
+        self.follow()?;
+        let Some(view) = self.target.view() else {
+            return Ok(None); // minimised: its last picture stays
+        };
         let pts = self.clock.now();
-        let data = match self.grab() {
+        let area = self.pointed();
+        let due = self.changes.is_due(&self.connection, pts, area);
+        if !due.map_err(|e| failed(&self.name, e))? {
+            return Ok(None);
+        }
+        let data = match self.grab(view, pts) {
             Ok(Some(data)) => data,
             Ok(None) => return Ok(None),
             Err(e) => {
@@ -292,12 +416,34 @@ impl VideoSource for X11Screen {
     }
 
     fn describe(&self) -> String {
+        if self.target.view().is_none() {
+            return "minimised: its last picture is shown".to_owned();
+        }
         let how = if self.segments.is_some() {
             "shared memory"
         } else {
             "slow: no shared memory"
         };
         format!("{}, {} fps, BGRA, {how}", self.size, self.rate)
+    }
+
+    fn reworded(&mut self) -> bool {
+        std::mem::take(&mut self.reworded)
+    }
+
+    fn may_be_still(&self) -> bool {
+        self.changes.only_new() || self.target.view().is_none()
+    }
+
+    fn adjust(&mut self, spec: &SourceSpec) {
+        let SourceSpec::Screen(settings) = spec else {
+            return;
+        };
+        self.cursor = settings.cursor;
+        self.changes.moved();
+        if let ScreenArea::Region(region) = settings.area {
+            self.target.set_region(region);
+        }
     }
 }
 
@@ -324,8 +470,7 @@ fn display_name(display: Option<&str>) -> String {
 }
 
 /// Whether pixels come as 4 bytes: blue, green, red, nothing. Otherwise says what to change.
-fn check_format(setup: &Setup, screen: &Screen) -> Result<(), String> {
-    let depth = screen.root_depth;
+fn check_format(setup: &Setup, depth: u8, visual: Visualid) -> Result<(), String> {
     let packed = setup
         .pixmap_formats
         .iter()
@@ -335,11 +480,12 @@ fn check_format(setup: &Setup, screen: &Screen) -> Result<(), String> {
             "it has {depth}-bit colour; set it to 24 bits (for example Xvfb -screen 0 1280x720x24)"
         ));
     }
-    let plain = screen
-        .allowed_depths
+    let plain = setup
+        .roots
         .iter()
+        .flat_map(|s| &s.allowed_depths)
         .flat_map(|d| &d.visuals)
-        .find(|v| v.visual_id == screen.root_visual)
+        .find(|v| v.visual_id == visual)
         .is_some_and(|v| {
             v.class == VisualClass::TRUE_COLOR
                 && (v.red_mask, v.green_mask, v.blue_mask) == (0xff_0000, 0xff00, 0xff)

@@ -14,6 +14,7 @@ mod picture;
 mod quality;
 mod quit;
 mod redirect;
+mod screen;
 mod sound;
 mod source;
 mod top;

@@ -9,6 +9,9 @@ use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
 use crate::ui::panel::camera::{camera_ui, corner_ui};
+use crate::ui::panel::screen::{
+    chosen_name, device_name, is_window, region_row_ui, screen_ui, windows_ui,
+};
 use crate::ui::theme::{color, size};
 use crate::ui::widgets::{
     Icon, choice_row, colored_hint_ui, hint_ui, label_ui, section_with_action_ui,
@@ -26,24 +29,19 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
             hint_ui(ui, t.source_none);
         }
         let mut choice = None;
-        for device in &status.video_devices {
-            let name = match device.spec {
-                SourceSpec::Test {} => t.test_pattern,
-                _ => device.name.as_str(),
-            };
+        for device in status.video_devices.iter().filter(|d| !is_window(&d.spec)) {
+            let name = device_name(device, t);
             let chosen = draft
                 .source()
                 .is_some_and(|s| s.is_same_device(&device.spec));
-            if row_ui(status, draft, &device.spec, name, chosen, ui) && !chosen {
+            if row_ui(status, draft, &device.spec, &name, chosen, ui) && !chosen {
                 choice = Some(device.spec.clone());
             }
         }
-        // What is shown but not listed: a file, or a device that went away.
+        // What is shown but has no row: a file, a window, a part of the screen, or a device that went away.
         let listed = |spec: &SourceSpec| {
-            status
-                .video_devices
-                .iter()
-                .any(|d| d.spec.is_same_device(spec))
+            let rows = status.video_devices.iter().filter(|d| !is_window(&d.spec));
+            rows.into_iter().any(|d| d.spec.is_same_device(spec))
         };
         if let Some(spec) = draft.source().filter(|s| !listed(s)).cloned() {
             let name = match &spec {
@@ -56,15 +54,19 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
                     name.to_string_lossy().into_owned()
                 }
                 SourceSpec::Test {} => t.test_pattern.to_owned(),
-                SourceSpec::Screen(_) | SourceSpec::Camera(_) | SourceSpec::Color(_) => spec.name(),
+                SourceSpec::Screen(screen) => chosen_name(screen, t),
+                SourceSpec::Camera(_) | SourceSpec::Color(_) => spec.name(),
             };
             row_ui(status, draft, &spec, &name, true, ui);
         }
+        choice = choice.or(region_row_ui(status, draft, ui));
         if let Some(spec) = choice {
             draft.choose_source(spec, commands);
         }
     });
+    windows_ui(status, draft, commands, ui);
     ui.add_space(size::GAP_SMALL);
+    screen_ui(draft, commands, ui);
     camera_ui(status, draft, commands, ui);
     file_ui(draft, commands, ui);
     corner_ui(status, draft, commands, ui);
