@@ -336,7 +336,7 @@ mod tests {
                 kbps < 400 || r.video_kbps + AUDIO_KBPS <= kbps * 4 / 5,
                 "{kbps}: {r:?}"
             );
-            assert!(r.width % 2 == 0 && r.height % 2 == 0);
+            assert!(r.width.is_multiple_of(2) && r.height.is_multiple_of(2));
         }
         let r = recommend(4000);
         assert_eq!((r.height, r.fps, r.video_kbps), (720, 30, 2872));

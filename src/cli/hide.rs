@@ -10,6 +10,9 @@ const OPTIONS: [(&str, &str); 3] = [
     ("--proxy", "KAIBO_PROXY"),
 ];
 
+/// A variable and its value.
+type Secret = (&'static str, OsString);
+
 /// Hides what stands in the arguments of this process, if there is something. Does not return then; when the system does
 /// not let it, the program goes on as it is.
 pub fn hide_secrets() {
@@ -44,9 +47,9 @@ fn joined(a: &OsStr, b: &OsStr) -> OsString {
 }
 
 /// The arguments that are left, and what was taken out; `None` when nothing is to be hidden.
-fn without_secrets(args: &[OsString]) -> Option<(Vec<OsString>, Vec<(&'static str, OsString)>)> {
+fn without_secrets(args: &[OsString]) -> Option<(Vec<OsString>, Vec<Secret>)> {
     let mut left = Vec::with_capacity(args.len());
-    let mut secrets: Vec<(&'static str, OsString)> = Vec::new();
+    let mut secrets: Vec<Secret> = Vec::new();
     let mut take = |variable, value: OsString| {
         let also = secrets.iter_mut().find(|(v, _)| *v == variable);
         match also.filter(|_| variable == "KAIBO_ALSO") {

@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Most samples and events kept: a little more than the span needs.
 const MOST_SAMPLES: usize = 610;
 const MOST_EVENTS: usize = 1000;
-/// Addresses whose secrets are hidden; older ones go.
+/// Addresses that are remembered; older ones go.
 const MOST_ADDRESSES: usize = 64;
 
 /// Figures at one moment. Sums since the start unless said otherwise.
@@ -126,7 +126,7 @@ struct Export<'a> {
     at: MediaTime,
     gpu: &'a str,
     encoder: &'a str,
-    targets: Vec<&'a str>,
+    targets: &'a VecDeque<String>,
     sources: Vec<&'a str>,
     samples: &'a VecDeque<Sample>,
     events: &'a VecDeque<Event>,
@@ -140,6 +140,8 @@ pub struct Recorder {
     events: VecDeque<Event>,
     events_lost: u64,
     secrets: VecDeque<Redactor>,
+    /// Addresses, masked, that were pushed to.
+    targets: VecDeque<String>,
     latest: Status,
 }
 
@@ -154,6 +156,14 @@ impl Recorder {
 
     /// Takes the figures of a status, once a second.
     pub fn look(&mut self, status: &Status) {
+        for output in status.stream.iter().chain(&status.more) {
+            if !self.targets.contains(&output.target) {
+                if self.targets.len() == MOST_ADDRESSES {
+                    self.targets.pop_front();
+                }
+                self.targets.push_back(output.target.clone());
+            }
+        }
         let newest = self.samples.back().map(|s| s.at);
         if newest.is_some_and(|at| status.at.saturating_since(at) < EVERY) {
             return;
@@ -194,7 +204,6 @@ impl Recorder {
     pub fn json(&self) -> String {
         let status = &self.latest;
         let encoder = status.encoder.as_ref().map_or("", |e| e.name.as_str());
-        let outputs = status.stream.iter().chain(&status.more);
         let export = Export {
             program: "Kaibo",
             version: env!("CARGO_PKG_VERSION"),
@@ -203,7 +212,7 @@ impl Recorder {
             at: status.at,
             gpu: &status.gpu,
             encoder,
-            targets: outputs.map(|o| o.target.as_str()).collect(),
+            targets: &self.targets,
             sources: status.sources.iter().map(|s| s.name.as_str()).collect(),
             samples: &self.samples,
             events: &self.events,

@@ -104,23 +104,25 @@ impl Dialer<'_> {
             match Link::open(&url, self.limits, plan, ghost).await {
                 Ok(link) => return Ok(link),
                 Err(Refusal::Final(error)) => return Err(error),
-                Err(Refusal::Demand(Demand::Redirect(to), error)) => {
-                    redirects += 1;
-                    if redirects > MOST_REDIRECTS {
-                        return Err(OutputError::Redirects);
+                Err(Refusal::Demand(demand, error)) => match *demand {
+                    Demand::Redirect(to) => {
+                        redirects += 1;
+                        if redirects > MOST_REDIRECTS {
+                            return Err(OutputError::Redirects);
+                        }
+                        let next = demand::target(&url, &to).map_err(|e| {
+                            tracing::debug!(error = %e, "redirect to nowhere");
+                            error
+                        })?;
+                        self.may_have_the_key(&next, &network)?;
+                        tracing::info!(to = %next, "redirected");
+                        url = next;
                     }
-                    let next = demand::target(&url, &to).map_err(|e| {
-                        tracing::debug!(error = %e, "redirect to nowhere");
-                        error
-                    })?;
-                    self.may_have_the_key(&next, &network)?;
-                    tracing::info!(to = %next, "redirected");
-                    url = next;
-                }
-                Err(Refusal::Demand(Demand::Auth(wanted), _)) => {
-                    logins += 1;
-                    auth = Some(answer(&wanted, &url, logins)?);
-                }
+                    Demand::Auth(wanted) => {
+                        logins += 1;
+                        auth = Some(answer(&wanted, &url, logins)?);
+                    }
+                },
             }
         }
     }

@@ -93,7 +93,7 @@ pub(super) enum Refusal {
     /// That is all.
     Final(OutputError),
     /// The server would have it otherwise; the error if that is not done.
-    Demand(Demand, OutputError),
+    Demand(Box<Demand>, OutputError),
 }
 
 impl Refusal {
@@ -243,7 +243,7 @@ impl Link {
                 } => {
                     let error = rejection(code, description, busy);
                     let refusal = match demand {
-                        Some(demand) => Refusal::Demand(demand, error),
+                        Some(demand) => Refusal::Demand(Box::new(demand), error),
                         None => error.into(),
                     };
                     refused = refused.or(Some(refusal));

@@ -32,7 +32,7 @@ pub(super) struct Move<'a> {
 enum State<'a> {
     None,
     Making(Making<'a>, RtmpUrl),
-    Ready(Link),
+    Ready(Box<Link>),
     /// The user has not said yet whether the key may go to this host.
     Asking(RtmpUrl, String),
 }
@@ -124,7 +124,7 @@ impl<'a> Move<'a> {
         match (std::mem::replace(&mut self.state, State::None), made) {
             (State::Asking(url, _), _) => self.start(url),
             (_, Some(Ok(link))) if !self.is_to_be_left(&link) => {
-                self.state = State::Ready(link);
+                self.state = State::Ready(Box::new(link));
                 return Step::Ready;
             }
             (State::Making(_, url), Some(Err(OutputError::RedirectAsked { host }))) => {
@@ -152,7 +152,7 @@ impl<'a> Move<'a> {
     }
 
     /// The new connection.
-    pub(super) fn take_ready(&mut self) -> Option<Link> {
+    pub(super) fn take_ready(&mut self) -> Option<Box<Link>> {
         match std::mem::replace(&mut self.state, State::None) {
             State::Ready(link) => Some(link),
             other => {

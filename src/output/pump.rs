@@ -38,7 +38,7 @@ pub(super) enum Outcome {
     /// As asked.
     Stopped,
     /// The next packet is a keyframe, and this connection waits for it.
-    Moved(Link),
+    Moved(Box<Link>),
 }
 
 impl<'a> Pump<'a> {

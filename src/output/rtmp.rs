@@ -131,7 +131,7 @@ impl Shared {
         let mut controller = BitrateController::new(&self.tuning.get().limits);
         let mut ghost = None;
         // a connection made while the one before it was still on air
-        let mut ready: Option<Link> = None;
+        let mut ready: Option<Box<Link>> = None;
         loop {
             let started = Instant::now();
             let moved = ready.is_some();
@@ -210,11 +210,11 @@ impl Shared {
     /// A connection on which the server takes the stream.
     async fn connect(
         &self,
-        ready: Option<Link>,
+        ready: Option<Box<Link>>,
         ghost: &mut Option<Ghost>,
     ) -> Result<Link, OutputError> {
         if let Some(mut link) = ready {
-            return link.go_on(&self.options.limits).await.map(|()| link);
+            return link.go_on(&self.options.limits).await.map(|()| *link);
         }
         let wish = Wish {
             url: self.url.clone(),

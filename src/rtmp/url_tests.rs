@@ -83,6 +83,103 @@ fn addresses_are_split_as_servers_want_them() {
     }
 }
 
+/// As the services' consoles and help pages give them.
+#[test]
+fn addresses_of_the_services_are_split() {
+    for (address, host, app, key) in [
+        (
+            "rtmp://push.example.com/live/room1?auth_key=1700000000-0-0-5f4dcc3b5aa765d61d8327deb882cf99",
+            "push.example.com",
+            "live",
+            "room1?auth_key=1700000000-0-0-5f4dcc3b5aa765d61d8327deb882cf99",
+        ),
+        (
+            "rtmp://video-center.alivecdn.com/App/Stream?vhost=live.example.com&auth_key=1-2-3-4",
+            "video-center.alivecdn.com",
+            "App",
+            "Stream?vhost=live.example.com&auth_key=1-2-3-4",
+        ),
+        (
+            "rtmp://1234.livepush.myqcloud.com/live/id?txSecret=8b0f&txTime=5C2A3CFF",
+            "1234.livepush.myqcloud.com",
+            "live",
+            "id?txSecret=8b0f&txTime=5C2A3CFF",
+        ),
+        (
+            "rtmp://al.direct.huya.com/huyalive/1199-1199-514-xyz?seq=1&type=simple",
+            "al.direct.huya.com",
+            "huyalive",
+            "1199-1199-514-xyz?seq=1&type=simple",
+        ),
+        (
+            "rtmp://live-push.bilivideo.com/live-bvc/?streamname=live_1_2&key=ab&schedule=rtmp&pflag=1",
+            "live-push.bilivideo.com",
+            "live-bvc",
+            "?streamname=live_1_2&key=ab&schedule=rtmp&pflag=1",
+        ),
+        (
+            "rtmp://push-rtmp-l1.douyincdn.com/third/stream-1?expire=1700000000&sign=ab",
+            "push-rtmp-l1.douyincdn.com",
+            "third",
+            "stream-1?expire=1700000000&sign=ab",
+        ),
+        (
+            "rtmp://a.rtmp.youtube.com/live2/abcd-efgh-ijkl",
+            "a.rtmp.youtube.com",
+            "live2",
+            "abcd-efgh-ijkl",
+        ),
+        (
+            "rtmp://fra05.contribute.live-video.net/app/live_1_ab?bandwidthtest=true",
+            "fra05.contribute.live-video.net",
+            "app",
+            "live_1_ab?bandwidthtest=true",
+        ),
+        (
+            "rtmp://p.ep1.i.akamaientrypoint.net/EntryPoint/stream_1@7",
+            "p.ep1.i.akamaientrypoint.net",
+            "EntryPoint",
+            "stream_1@7",
+        ),
+        // SRS: the virtual host as a part of the application
+        (
+            "rtmp://h/live...vhost...v.example.com/s",
+            "h",
+            "live...vhost...v.example.com",
+            "s",
+        ),
+    ] {
+        assert_eq!(parts(&parse(address)), (host, 1935, app, key), "{address}");
+        // what a window shows in two fields comes together again
+        let split = split_address(address).unwrap();
+        let again = RtmpUrl::parse(&split.address, split.key.as_ref()).unwrap();
+        assert_eq!(again, parse(address));
+    }
+}
+
+#[test]
+fn logins_are_read_and_go_nowhere_but_into_the_login() {
+    for (address, user, password) in [
+        ("rtmp://user:pass@h/app/key", "user", "pass"),
+        ("rtmp://user:p@ss@h:1936/app/key", "user", "p@ss"),
+        ("rtmp://us%3Aer:p%40s%2Fs%zz@h/app/key", "us:er", "p@s/s%zz"),
+        ("rtmp://user@h/app/key", "user", ""),
+    ] {
+        let url = parse(address);
+        let login = url.login.clone().unwrap();
+        assert_eq!(
+            (login.user.as_str(), login.password.as_str()),
+            (user, password)
+        );
+        let split = split_address(address).unwrap();
+        assert_eq!(split.login.as_ref(), Some(&login));
+        assert!(!split.address.contains('@') && !url.tc_url().contains('@'));
+        assert!(!format!("{url:?} {login:?}").contains(user));
+    }
+    assert_eq!(parse("rtmp://h/app/key@1").login, None);
+    assert_eq!(parse("rtmp://@h/app/key").login, None);
+}
+
 #[test]
 fn a_key_apart_wins() {
     let key = StreamKey::new(" new?k=v\n");

@@ -22,6 +22,7 @@ use crate::media::packet::Bitrate;
 use crate::media::time::{FrameRate, MediaTime};
 use crate::media::video::Resolution;
 use crate::output::OutputState;
+use crate::output::net::NetworkSettings;
 use crate::render::filter::beauty::BeautySettings;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::rtmp::url::{Login, RtmpUrl, SplitAddress, StreamKey, split_address};
@@ -40,6 +41,8 @@ pub struct Draft {
     pub address: String,
     /// Why the address is none: said below the field.
     pub address_problem: Option<String>,
+    /// Network fields; they go into the settings when they are complete.
+    pub network: NetworkSettings,
     /// Key field.
     pub key: String,
     /// The key was moved from the address into its own field.
@@ -97,6 +100,7 @@ impl Draft {
             chinese_font: true,
             address: settings.stream.url.clone(),
             address_problem: None,
+            network: settings.network.clone(),
             key: key.map(|k| k.expose().to_owned()).unwrap_or_default(),
             key_taken: false,
             login: None,
@@ -303,6 +307,14 @@ impl Draft {
         }
         commands.push(Command::SetKey(StreamKey::new(self.key.trim())));
         commands.push(Command::StartStream);
+    }
+
+    /// Takes the network fields into the settings, if they are right and say something new.
+    pub fn apply_network(&mut self, commands: &mut Vec<Command>) {
+        if self.network != self.settings.network && self.network.problems().is_empty() {
+            self.settings.network = self.network.clone();
+            self.apply(commands);
+        }
     }
 
     /// Writes what happened in the last ten minutes into the folder for recordings.

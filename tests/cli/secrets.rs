@@ -86,7 +86,12 @@ fn secrets_appear_nowhere() {
         "{events:?}"
     );
     assert!(!flight["samples"].as_array().unwrap().is_empty());
-    assert_eq!(flight["targets"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        flight["targets"].as_array().unwrap().len(),
+        2,
+        "{}",
+        flight["targets"]
+    );
     // the server did get them
     let published = server.commands("publish");
     assert_eq!(

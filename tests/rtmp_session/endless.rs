@@ -177,10 +177,9 @@ fn dialogue(seed: u64) {
             demand: Some(Demand::Redirect(to)),
             ..
         } = event
+            && let Ok(to) = demand::target(&url, to)
         {
-            if let Ok(to) = demand::target(&url, to) {
-                demand::same_owner(&url, &to);
-            }
+            demand::same_owner(&url, &to);
         }
     }
     client.finish(&mut out);

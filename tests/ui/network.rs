@@ -62,8 +62,8 @@ fn the_network_part_is_closed_until_it_is_needed_and_sets_what_it_says() {
             .click();
         harness.run();
         taken(&mut harness);
-        let set = network(&click(&mut harness, "HTTPDNS"));
-        assert_eq!(set.resolver, ResolverKind::Httpdns);
+        let set = network(&click(&mut harness, "DNS over HTTPS"));
+        assert_eq!(set.resolver, ResolverKind::Doh);
         assert!(harness.query_by_label(service).is_some());
     }
 }
@@ -80,6 +80,10 @@ fn a_wrong_proxy_is_told_and_not_applied() {
     field(&harness, "From interface or address").focus();
     harness.run();
     assert!(taken(&mut harness).is_empty());
+    // other settings go their way
+    harness.get_by_label("Follow the link").click();
+    harness.run();
+    assert!(network(&taken(&mut harness)).proxy.is_empty());
     assert!(
         harness
             .query_by_label_contains("begins with socks5://")
@@ -148,4 +152,27 @@ fn a_login_in_the_address_is_used_and_not_stored() {
     assert_eq!(*key, StreamKey::new("k3y"));
     assert!(!format!("{settings:?}").contains("hunter2"));
     assert_eq!(settings.stream.url, "rtmp://live.example.com/app");
+}
+
+#[test]
+#[ignore = "writes pictures to look at: KAIBO_SHOTS=folder cargo test --test ui -- --ignored"]
+fn shots_of_network() {
+    let folder = std::env::var_os("KAIBO_SHOTS").map(std::path::PathBuf::from);
+    let folder = folder.expect("KAIBO_SHOTS names a folder");
+    for (tag, language, title) in [
+        ("en", Language::English, "Network"),
+        ("zh", Language::Chinese, "网络"),
+    ] {
+        let mut status = live();
+        status.stream.as_mut().unwrap().asks = Some("cdn.example.org".to_owned());
+        let mut draft = draft(language);
+        draft.network.resolver = ResolverKind::Httpdns;
+        let mut harness = window(status, draft, TALL);
+        click(&mut harness, title);
+        harness.run();
+        let picture = harness.render().unwrap();
+        picture
+            .save(folder.join(format!("network-{tag}.png")))
+            .unwrap();
+    }
 }

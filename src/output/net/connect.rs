@@ -167,7 +167,7 @@ async fn through(
         reason: reason.to_owned(),
     };
     let unknown = "its name is unknown or it does not answer: check its address";
-    let addresses = addresses.await.map_err(|_| wrong(unknown))?;
+    let addresses = addresses.await.map_err(|_lookup| wrong(unknown))?;
     let stream = reach(&addresses, &proxy.host, proxy.port, local, limit);
     let stream = stream.await.map_err(|e| match e {
         OutputError::Interface { .. } => e,

@@ -36,7 +36,9 @@ pub(super) enum GetError {
 
 /// Gets `url`; the caller limits the time.
 pub(super) async fn get(url: &str, accept: &'static str, local: &Local) -> Result<Bytes, GetError> {
-    let uri: Uri = url.parse().map_err(|_| GetError::Address("not an URL"))?;
+    let uri: Uri = url
+        .parse()
+        .map_err(|_odd| GetError::Address("not an URL"))?;
     let tls = uri.scheme_str() == Some("https");
     let host = uri.host().ok_or(GetError::Address("no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -53,7 +55,7 @@ pub(super) async fn get(url: &str, accept: &'static str, local: &Local) -> Resul
     }
     let config = transport::config(false).map_err(GetError::Tls)?;
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| GetError::Address("no name for a certificate"))?;
+        .map_err(|_odd| GetError::Address("no name for a certificate"))?;
     let stream = TlsConnector::from(Arc::clone(&config))
         .connect(name, stream)
         .await
@@ -74,7 +76,7 @@ where
         .header(ACCEPT, accept)
         .header(USER_AGENT, concat!("Kaibo/", env!("CARGO_PKG_VERSION")))
         .body(Empty::<Bytes>::new())
-        .map_err(|_| GetError::Address("not an URL"))?;
+        .map_err(|_odd| GetError::Address("not an URL"))?;
     let ask = async {
         let answer = sender.send_request(request).await?;
         if !answer.status().is_success() {

@@ -61,7 +61,7 @@ impl ProxyUrl {
         }
         // the same rules for hosts, ports, brackets and logins as in a push address
         let url = RtmpUrl::parse(&format!("rtmp://{rest}/proxy/name"), None)
-            .map_err(|_| ProxyError::Address)?;
+            .map_err(|_odd| ProxyError::Address)?;
         let fits =
             |login: &Login| login.user.len() <= MAX_LOGIN && login.password.len() <= MAX_LOGIN;
         if !url.login.as_ref().is_none_or(fits) {
@@ -165,14 +165,14 @@ impl Proxy {
         }
         request.push_str("\r\n");
         let write = stream.write_all(request.as_bytes()).await;
-        write.map_err(|_| BROKE)?;
+        write.map_err(|_io| BROKE)?;
         let mut answer = Vec::new();
         // byte by byte, so that nothing of what follows is taken; the answer has a few hundred
         while !answer.ends_with(b"\r\n\r\n") {
             if answer.len() >= MAX_ANSWER {
                 return Err("it answers nonsense: is this an HTTP proxy, is the port right?");
             }
-            answer.push(stream.read_u8().await.map_err(|_| BROKE)?);
+            answer.push(stream.read_u8().await.map_err(|_io| BROKE)?);
         }
         let answer = String::from_utf8_lossy(&answer);
         let mut line = answer.lines().next().unwrap_or("").split(' ');

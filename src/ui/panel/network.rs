@@ -20,15 +20,14 @@ pub fn network_ui(_: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
             ui.spacing_mut().item_spacing.y = size::GAP_SMALL;
             hint_ui(ui, t.network_hint);
             // what is being typed is no address yet: it is told to the engine when the field is left
-            let mut done = way_ui(t, &mut draft.settings.network, ui);
-            done |= resolver_ui(t, &mut draft.settings.network, ui);
-            done |= enhanced_ui(t, &mut draft.settings.network, ui);
-            let problems = draft.settings.network.problems();
-            for (_, problem) in &problems {
-                colored_hint_ui(ui, problem, color::BAD);
+            let mut done = way_ui(t, &mut draft.network, ui);
+            done |= resolver_ui(t, &mut draft.network, ui);
+            done |= enhanced_ui(t, &mut draft.network, ui);
+            for (_, problem) in draft.network.problems() {
+                colored_hint_ui(ui, &problem, color::BAD);
             }
-            if done && problems.is_empty() {
-                draft.apply(commands);
+            if done {
+                draft.apply_network(commands);
             }
             ui.add_space(size::GAP_SMALL);
             let export = Button::new(t.recorder_export).wrap();
