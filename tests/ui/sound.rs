@@ -3,7 +3,7 @@
 use eframe::egui;
 use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kaibo::capture::AudioSpec;
 use kaibo::encode::{AacEncoder, AudioChannels, AudioRate, has_aac};
 use kaibo::engine::command::Command;
