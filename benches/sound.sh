@@ -35,7 +35,7 @@ told() { # SECONDS WORDS: an event with these words comes in time; says how long
   done
   took=$(((${EPOCHREALTIME/./} - began) / 1000))
 }
-began() { # OPTIONS...: a show of one colour, with these sounds, recorded
+began() { # OPTIONS...: a show of one colour, with these sounds (and SOUNDS, in TOML), recorded
   cat >"$out/show.toml" <<T
 [video]
 size = "320x180"
@@ -47,6 +47,7 @@ rtmp = "127.0.0.1:0"
 http = "127.0.0.1:0"
 [[scene.layer]]
 source = { kind = "color", color = "#204060" }
+${SOUNDS:-}
 T
   rm -f "$out/show.flv"
   events=$out/show.json mark=1
@@ -157,8 +158,12 @@ inside() {
   play
   "$kaibo" devices 2>/dev/null | sed -n '/Sound inputs/,$p'
   check "the card is listed" grep -q 'hw:CARD=Loopback' <<<"$("$kaibo" devices 2>/dev/null)"
-  began --mic "hw:CARD=Loopback,DEV=0;name=Card"
-  check "the card is heard" told 60 'Card: '
+  # from a settings file: what is named on the command line must be there at once, and an emulated processor is slow
+  SOUNDS='[[audio.sound]]
+name = "Card"
+source = { kind = "microphone", device = "hw:CARD=Loopback,DEV=0" }'
+  began
+  check "the card is heard" told 150 'Card: Loopback'
   sleep 8
   local level
   level() { grep '"status"' "$events" | tail -1 | grep -o '"rms_dbfs":\[[-0-9.]*' | grep -o '[-0-9.]*$'; }
@@ -174,7 +179,7 @@ inside() {
   echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind
   sleep 1
   play
-  check "it is heard again" told 20 'Card: '
+  check "it is heard again" told 60 'Card: '
   echo "  ($took ms)"
   sleep 6
   check "its tone has a level of $(level) dBFS" awk -v l="$(level)" 'BEGIN { exit !(l > -40) }'
@@ -183,8 +188,8 @@ inside() {
   arecord -q -D hw:Loopback,0,0 -f S16_LE -r 48000 -c 2 --period-size=2048 --buffer-size=16384 /dev/null &
   local other=$!
   sleep 2
-  began --mic "default;name=Other" --mic "hw:CARD=Loopback,DEV=0;name=Card;muted"
-  check "told: $(sleep 25; since | grep -o '"message":"Card is silent[^"]*' | head -1)" told 20 'in use by another program'
+  began
+  check "told" told 120 'in use by another program'
   kill $other $show 2>/dev/null
   wait $other $show 2>/dev/null
   kill $player

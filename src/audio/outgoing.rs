@@ -182,8 +182,8 @@ mod tests {
                 given += 1024;
             }
         }
-        // half a sample of displacement would show as 0.5 · τ / 100 / 2 = 0.016
-        assert!(worst < 0.001, "{worst}");
+        // the filter's delay is taken out in whole frames, which leaves 0.2 of one: 4 µs, or 0.0064 of this tone
+        assert!(worst < 0.008, "{worst}");
         assert!(given + 2048 > 30 * 44_100, "{given}");
         let later = start + Duration::from_secs(4000);
         let first = (0..4).find_map(|k| {

@@ -23,6 +23,8 @@ use crate::stage::{StageHandle, StartError, StopFlag, spawn};
 /// Blocks that are overdue by more than this are left out: the program was stopped meanwhile. More than what is overdue
 /// when nothing needs to wait for an offset of −2 s any more.
 const CATCH_UP: Duration = Duration::from_millis(2500);
+/// So many blocks are made before commands are looked at again.
+const IN_A_ROW: u32 = 16;
 /// While blocks wait for an offset, rings are emptied this often: they hold 500 ms.
 const EMPTY_EACH: Duration = Duration::from_millis(100);
 /// How long the engine waits for the encoder to open: it is milliseconds unless the stage is stuck.
@@ -188,7 +190,13 @@ impl Worker {
             self.take_controls();
             let now = self.clock.now();
             self.skip_to(now);
-            while self.mixer.due() <= now {
+            for _ in 0..IN_A_ROW {
+                // anew for each block: on a starved machine catching up takes a while, and what came meanwhile is not
+                // from the future
+                let now = self.clock.now();
+                if self.mixer.due() > now {
+                    break;
+                }
                 self.mixer.drain(now);
                 let block = self.mixer.mix();
                 let encoded = self.encoder.encode(block, now);

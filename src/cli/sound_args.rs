@@ -149,12 +149,14 @@ fn sound<'a>(
             "gain" => {
                 let number = value.trim_end_matches("dB").trim();
                 let gain: Result<f32, _> = number.parse();
-                mix.gain_db = gain.map_err(|_| format!("gain={value}: write -3 or 6dB"))?;
+                mix.gain_db =
+                    gain.map_err(|_no_number| format!("gain={value}: write -3 or 6dB"))?;
             }
             "offset" => {
                 let number = value.trim_end_matches("ms").trim();
                 let offset: Result<i32, _> = number.parse();
-                mix.offset_ms = offset.map_err(|_| format!("offset={value}: write -40ms"))?;
+                mix.offset_ms =
+                    offset.map_err(|_no_number| format!("offset={value}: write -40ms"))?;
             }
             "channels" => {
                 mix.channels = match value {

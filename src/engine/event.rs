@@ -60,6 +60,8 @@ pub enum EventKind {
     SoundLost {
         /// Its name.
         source: String,
+        /// It is not there, or cannot be used; otherwise it is, and does not deliver now.
+        absent: bool,
     },
     /// A sound file that does not loop reached its end.
     SoundEnded {

@@ -16,7 +16,7 @@ fn heard_after(out: &[Frame], base: usize) -> Vec<i64> {
 
 #[test]
 fn a_sound_is_heard_earlier_or_later_and_nothing_of_another_is_lost() {
-    let click = |i: u64| if i % 24_000 == 0 { 0.9 } else { 0.0 };
+    let click = |i: u64| if i.is_multiple_of(24_000) { 0.9 } else { 0.0 };
     for offset_ms in [-2000_i32, -250, 120, 2000] {
         let mut mixer = Mixer::new(ORIGIN);
         let mut moved = Device::stereo(&mut mixer, 1, click);

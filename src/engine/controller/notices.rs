@@ -125,7 +125,7 @@ impl Controller {
         let Some((source, spec)) = self.sources.sound(id) else {
             return; // closed meanwhile
         };
-        let absent = |error: &SourceError| {
+        let no_microphone = |error: &SourceError| {
             *spec == AudioSpec::MICROPHONE && matches!(error, SourceError::NotFound { .. })
         };
         match event {
@@ -134,7 +134,7 @@ impl Controller {
                 self.tell(Severity::Notice, EventKind::SoundUp { source }, text);
             }
             // many machines have none, and many shows need none
-            SourceEvent::Down { error, .. } if absent(&error) => {
+            SourceEvent::Down { error, .. } if no_microphone(&error) => {
                 let text = "no microphone was found: it is heard as soon as one is plugged in";
                 self.tell(Severity::Notice, EventKind::NoMicrophone, text);
             }
@@ -149,7 +149,13 @@ impl Controller {
                     ""
                 };
                 let text = format!("{source} is silent: {why}{again}");
-                self.tell(Severity::Degraded, EventKind::SoundLost { source }, text);
+                let absent = !retrying
+                    || matches!(
+                        error,
+                        SourceError::NotFound { .. } | SourceError::NoServer { .. }
+                    );
+                let kind = EventKind::SoundLost { source, absent };
+                self.tell(Severity::Degraded, kind, text);
             }
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
