@@ -4,12 +4,12 @@
 //! # Data flow
 //!
 //! ```text
-//!  screen   file   test pattern           microphone, sound of files and pattern
+//!  screen   file   test pattern           microphones, desktop sound, sound files, sound of the pictures
 //!    |        |        |                       |  callback or source thread
 //!    v        v        v                       v
 //!  VideoFrame: one slot per source         sample ring, 500 ms per source
 //!     \       |       /                        |
-//!      v      v      v                   [audio]  resample -> align by time stamp -> gain -> mix -> meter
+//!      v      v      v                   [audio]  resample -> align by time stamp -> chain -> mix -> limiter
 //!   [render] one tick per frame                |  1024-sample blocks by the clock, silence where nothing is
 //!    upload -> layers + filters                v
 //!    -> watermarks -> preview texture       AAC encoder
@@ -30,7 +30,7 @@
 //! # Who may use whom
 //!
 //! ```text
-//! cli, ui -> engine -> capture, render, audio, encode, output, serve -> media
+//! cli, ui -> engine -> capture, render, audio, playback, encode, output, serve -> media
 //!                      render -> gpu -> media     output, serve -> rtmp -> flv -> media
 //! ```
 //!
@@ -53,6 +53,8 @@
 //! | `render` | compose, read back, hand to the encoder | absolute deadline per frame |
 //! | `audio` | mix, meter, AAC | clock, per block |
 //! | `venc` | H.264 | channel |
+//! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
+//! | `monitor` | opens the output that is listened to; the system's callback plays | device |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `rec` | recording | queue |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
@@ -63,6 +65,7 @@
 //! |---|---|---|---|
 //! | source to render | 1 frame | newer replaces older | `replaced` |
 //! | sound source to audio | 500 ms | newer is refused, silence fills the gap | `overruns` |
+//! | audio to the output that is listened to | 400 ms | the block is left out | `listen.dropped` |
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
@@ -89,6 +92,7 @@ pub mod gpu;
 pub mod logging;
 pub mod media;
 pub mod output;
+pub mod playback;
 pub mod render;
 pub mod rtmp;
 pub mod serve;

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("flv", &["media"]),
     ("rtmp", &["flv"]),
     ("capture", &["media", "stage"]),
+    ("playback", &["media", "stage", "capture"]),
     ("encode", &["media", "stage"]),
     ("audio", &["media", "stage", "encode"]),
     ("render", &["media", "stage", "gpu", "capture"]),
@@ -30,22 +31,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "media", "stage", "gpu", "capture", "render", "audio", "encode", "output", "rtmp",
-            "serve", "settings",
+            "media", "stage", "gpu", "capture", "render", "audio", "playback", "encode", "output",
+            "rtmp", "serve", "settings",
         ],
     ),
     (
         "ui",
         &[
-            "media", "stage", "gpu", "capture", "render", "audio", "encode", "output", "rtmp",
-            "settings", "engine",
+            "media", "stage", "gpu", "capture", "render", "audio", "playback", "encode", "output",
+            "rtmp", "settings", "engine",
         ],
     ),
     (
         "cli",
         &[
-            "media", "gpu", "capture", "render", "encode", "output", "rtmp", "serve", "settings",
-            "engine", "ui",
+            "media", "gpu", "capture", "render", "playback", "encode", "output", "rtmp", "serve",
+            "settings", "engine", "ui",
         ],
     ),
 ];
@@ -64,8 +65,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rustls", &["output"]),
     ("libc", &["output/probe_linux"]),
     ("hyper", &["serve"]),
-    ("cpal", &["capture/microphone"]),
-    ("pulseaudio", &["capture/microphone/pulse"]),
+    ("cpal", &["capture/microphone", "playback/system"]),
+    (
+        "pulseaudio",
+        &[
+            "capture/microphone/pulse",
+            "capture/microphone/server",
+            "playback/pulse",
+        ],
+    ),
     ("rubato", &["audio"]),
     ("nnnoiseless", &["audio/chain/noise"]),
     ("ebur128", &["audio/master/loudness"]),

@@ -21,7 +21,7 @@ use super::master::{LOOKAHEAD, Master, MasterSettings};
 use super::meter::Meter;
 use super::pace::Pace;
 use super::timeline::offset;
-use super::{AudioStats, InputMix, Levels};
+use super::{AudioStats, InputMix, Levels, ListenTo};
 use crate::media::SourceId;
 use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::ring::AudioTap;
@@ -57,6 +57,9 @@ pub struct Mixer {
     meter: Meter,
     mix: Vec<Frame>,
     voice: Vec<Frame>,
+    listen: Option<ListenTo>,
+    /// The input that is listened to.
+    heard: Vec<Frame>,
     block: AudioBlock,
     /// Losses of inputs that have ended.
     ended: InputCounts,
@@ -80,6 +83,8 @@ impl Mixer {
             meter: Meter::default(),
             mix: vec![[0.0; 2]; BLOCK_FRAMES],
             voice: vec![[0.0; 2]; BLOCK_FRAMES],
+            listen: None,
+            heard: vec![[0.0; 2]; BLOCK_FRAMES],
             block: AudioBlock {
                 pts: origin,
                 samples: silence(),
@@ -220,6 +225,19 @@ impl Mixer {
         block
     }
 
+    /// What [`heard`](Self::heard) is from the next block on.
+    pub(super) const fn listen(&mut self, to: Option<ListenTo>) {
+        self.listen = to;
+    }
+
+    /// The last block of what is listened to.
+    pub(super) fn heard(&self) -> &[Frame] {
+        match self.listen {
+            Some(ListenTo::Input(_)) => &self.heard,
+            _ => &self.mix,
+        }
+    }
+
     /// Makes `mix` the sum of `frames` frames of all inputs: speech first, because music may have to step back for it.
     fn compose(&mut self, from: i64, fade_from: Option<i64>, frames: usize) {
         let Self {
@@ -227,19 +245,29 @@ impl Mixer {
             master,
             mix,
             voice,
+            heard,
+            listen,
             ..
         } = self;
         let (mix, voice) = (&mut mix[..frames], &mut voice[..frames]);
         mix.fill([0.0; 2]);
+        if listen.is_some() {
+            heard.fill([0.0; 2]);
+        }
+        let mut hear = |input: &mut Input, voice: &mut [Frame]| {
+            let listened = *listen == Some(ListenTo::Input(input.source()));
+            let tap = listened.then_some(&mut heard[..frames]);
+            hear(input, from, fade_from, voice, tap)
+        };
         let is_speech = |input: &Input| input.strip.role() == Role::Speech;
         for input in inputs.iter_mut().filter(|i| is_speech(i)) {
-            if hear(input, from, fade_from, voice) {
+            if hear(input, voice) {
                 add(voice, mix);
             }
         }
         let ducked = master.ducking.listen(mix);
         for input in inputs.iter_mut().filter(|i| !is_speech(i)) {
-            if !hear(input, from, fade_from, voice) {
+            if !hear(input, voice) {
                 continue;
             }
             if let Some(gains) = ducked
@@ -266,7 +294,11 @@ impl Mixer {
             counts.add(input.counts());
         }
         let cursor = self.cursor();
-        let queued = self.inputs.iter().map(|i| i.waiting(cursor)).max();
+        let queued = self
+            .inputs
+            .iter()
+            .map(|i| i.waiting(cursor + self.lead))
+            .max();
         stats.levels = self.levels();
         stats.active_inputs = self.inputs.iter().filter(|i| i.is_active(now)).count();
         stats.inputs.clear();
@@ -325,10 +357,17 @@ pub(super) fn offset_frames(mix: &InputMix) -> i64 {
     frames_in_nanos(i64::from(mix.offset_ms.clamp(-MOST_OFFSET_MS, MOST_OFFSET_MS)) * 1_000_000)
 }
 
-/// Fills `voice` with what is heard of an input; false when that is silence. Its meter is told of whole blocks.
-fn hear(input: &mut Input, from: i64, fade_from: Option<i64>, voice: &mut [Frame]) -> bool {
+/// Fills `voice` with what is heard of an input, and `tap` with the same before its gain and mute; false when that is
+/// silence. Its meter is told of whole blocks.
+fn hear(
+    input: &mut Input,
+    from: i64,
+    fade_from: Option<i64>,
+    voice: &mut [Frame],
+    tap: Option<&mut [Frame]>,
+) -> bool {
     input.settle(from, from + offset(voice.len()));
-    let sounds = input.render(from, fade_from, voice);
+    let sounds = input.render(from, fade_from, voice, tap);
     if voice.len() == BLOCK_FRAMES {
         if sounds {
             input.strip.meter.push(voice);
@@ -349,5 +388,9 @@ fn silence() -> Arc<[f32]> {
     std::iter::repeat_n(0.0, BLOCK_FRAMES * 2).collect()
 }
 
+#[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
+mod offset_tests;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod clock;
 mod drift;
 mod encoder;
 mod input;
+mod listen;
 pub mod master;
 mod meter;
 mod mixer;
@@ -42,6 +43,7 @@ use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::ChannelPick;
 use crate::media::packet::PacketBus;
+use crate::media::playback::PlaybackSink;
 use crate::media::ring::AudioTap;
 use crate::media::time::MediaClock;
 
@@ -90,6 +92,39 @@ pub struct InputMix {
     pub chain: ChainSettings,
 }
 
+/// What somebody listens to on an output of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenTo {
+    /// Everything, as viewers get it.
+    Mix,
+    /// One input, before its gain and mute.
+    Input(SourceId),
+}
+
+/// Listening in.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// To what.
+    pub to: ListenTo,
+    /// Gain in dB, −60 to 20.
+    pub gain_db: f32,
+    /// Outputs as they are opened (bound 4); the newest is played to.
+    pub sinks: Receiver<PlaybackSink>,
+}
+
+/// Figures of listening in.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct ListenStats {
+    /// Milliseconds of sound that wait for the output.
+    pub queued_ms: u32,
+    /// By how many millionths the output's clock was found to be faster than ours.
+    pub drift_ppm: Option<f32>,
+    /// Blocks left out because the output stood still.
+    pub dropped: u64,
+    /// Times that nothing was there for the output.
+    pub ran_dry: u64,
+}
+
 /// Figures of one input of the mix.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct InputStats {
@@ -117,6 +152,9 @@ pub struct AudioStats {
     pub active_inputs: usize,
     /// Each input.
     pub inputs: Vec<InputStats>,
+    /// Listening in, while somebody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<ListenStats>,
     /// Blocks refused by full rings, over all inputs.
     pub overruns: u64,
     /// Blocks stamped more than 500 ms in the future, dropped.
@@ -182,6 +220,12 @@ impl AudioStage {
     /// gets its mix when it appears.
     pub fn set_mixes(&self, mixes: BTreeMap<SourceId, InputMix>) {
         self.running.set_mixes(mixes);
+    }
+
+    /// Lets somebody listen in, to something else, or (`None`) no longer. An output stays open while `sinks` is the
+    /// same channel.
+    pub fn set_listen(&self, listen: Option<Listen>) {
+        self.running.set_listen(listen);
     }
 
     /// Limiter, loudness meter and ducking, from the next block on.

@@ -36,12 +36,10 @@ impl Pick {
         }
         self.target = pick;
         self.left = RAMP_FRAMES;
-        let goal = pick.shares();
-        for row in 0..2 {
-            for column in 0..2 {
-                let way = goal[row][column] - self.current[row][column];
-                self.step[row][column] = way / f32::from(RAMP_FRAMES);
-            }
+        let step = |goal: f32, current: f32| (goal - current) / f32::from(RAMP_FRAMES);
+        let rows = pick.shares().into_iter().zip(self.current);
+        for (to, (goal, current)) in self.step.iter_mut().zip(rows) {
+            *to = [step(goal[0], current[0]), step(goal[1], current[1])];
         }
     }
 

@@ -231,7 +231,8 @@ impl Resampler {
         self.pending.extend(heard.iter().flatten());
     }
 
-    fn stretch(&mut self, stretch: f64) {
+    /// Makes `1 + stretch` times as much of what comes from now on.
+    pub(super) fn stretch(&mut self, stretch: f64) {
         let ratio = self.nominal * (1.0 + stretch);
         if self.inner.set_resample_ratio(ratio, false).is_ok() {
             self.ratio = ratio;

@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 
 use super::clock::BLOCK_STEP;
 use super::encoder::{EncoderSlot, OpenEncoder};
+use super::listen::Listening;
 use super::master::MasterSettings;
 use super::mixer::Mixer;
-use super::{AudioConfig, AudioStats, InputMix};
+use super::{AudioConfig, AudioStats, InputMix, Listen};
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::AudioFormat;
@@ -22,6 +23,8 @@ use crate::stage::{StageHandle, StartError, StopFlag, spawn};
 /// Blocks that are overdue by more than this are left out: the program was stopped meanwhile. More than what is overdue
 /// when nothing needs to wait for an offset of −2 s any more.
 const CATCH_UP: Duration = Duration::from_millis(2500);
+/// So many blocks are made before commands are looked at again.
+const IN_A_ROW: u32 = 16;
 /// While blocks wait for an offset, rings are emptied this often: they hold 500 ms.
 const EMPTY_EACH: Duration = Duration::from_millis(100);
 /// How long the engine waits for the encoder to open: it is milliseconds unless the stage is stuck.
@@ -40,6 +43,8 @@ struct SetEncoder {
 struct Controls {
     /// Set when they changed.
     mixes: Option<BTreeMap<SourceId, InputMix>>,
+    /// Set when it changed.
+    listen: Option<Option<Listen>>,
     master: Option<MasterSettings>,
     talking: bool,
     loudness_reset: bool,
@@ -68,6 +73,7 @@ struct Worker {
     shared: Arc<Shared>,
     mixer: Mixer,
     encoder: EncoderSlot,
+    listening: Option<Listening>,
     skipped: u64,
 }
 
@@ -90,6 +96,7 @@ impl Running {
                 shared,
                 mixer: Mixer::new(clock.now()),
                 encoder: EncoderSlot::new(open, bus),
+                listening: None,
                 skipped: 0,
             }
         };
@@ -143,6 +150,10 @@ impl Running {
         self.shared.controls.lock().mixes = Some(mixes);
     }
 
+    pub(super) fn set_listen(&self, listen: Option<Listen>) {
+        self.shared.controls.lock().listen = Some(listen);
+    }
+
     pub(super) fn set_master(&self, settings: MasterSettings) {
         self.shared.controls.lock().master = Some(settings);
     }
@@ -179,10 +190,20 @@ impl Worker {
             self.take_controls();
             let now = self.clock.now();
             self.skip_to(now);
-            while self.mixer.due() <= now {
+            for _ in 0..IN_A_ROW {
+                // anew for each block: on a starved machine catching up takes a while, and what came meanwhile is not
+                // from the future
+                let now = self.clock.now();
+                if self.mixer.due() > now {
+                    break;
+                }
                 self.mixer.drain(now);
                 let block = self.mixer.mix();
-                if let Err(error) = self.encoder.encode(block, now) {
+                let encoded = self.encoder.encode(block, now);
+                if let Some(listening) = &mut self.listening {
+                    listening.feed(self.mixer.heard());
+                }
+                if let Err(error) = encoded {
                     return Err(format!("the audio encoder keeps failing: {error}"));
                 }
             }
@@ -221,6 +242,14 @@ impl Worker {
         if let Some(mixes) = controls.mixes.take() {
             self.mixer.set_mixes(mixes);
         }
+        if let Some(listen) = controls.listen.take() {
+            match (&mut self.listening, listen) {
+                (Some(listening), Some(listen)) => listening.set(listen),
+                (listening, listen) => *listening = listen.map(Listening::new),
+            }
+            self.mixer
+                .listen(self.listening.as_ref().map(Listening::to));
+        }
         if let Some(master) = controls.master.take() {
             self.mixer.set_master(&master);
         }
@@ -247,6 +276,7 @@ impl Worker {
         stats.packets = self.encoder.packets;
         stats.rebuilt = self.encoder.rebuilt;
         stats.skipped = self.skipped;
+        stats.listen = self.listening.as_ref().map(Listening::stats);
     }
 }
 

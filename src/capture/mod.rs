@@ -252,9 +252,7 @@ pub enum SourceError {
         what: String,
     },
     /// It needs a sound server, and none answers.
-    #[error(
-        "{what} needs a sound server: start PulseAudio or PipeWire, it is used as soon as it is there"
-    )]
+    #[error("{what} needs a sound server, and none answers: start PulseAudio or PipeWire")]
     NoServer {
         /// The thing.
         what: String,

@@ -180,9 +180,9 @@ impl<'a> Show<'a> {
                 let over = never_up || event.severity == Severity::Fatal;
                 over.then(|| fail(&event.message, Exit::NotOpened))
             }
-            EventKind::SoundLost { source } => {
+            EventKind::SoundLost { source, absent } => {
                 let never_up = !self.up.contains(source) && self.args.sound.is_asked_for(source);
-                never_up.then(|| fail(&event.message, Exit::NotOpened))
+                (never_up && *absent).then(|| fail(&event.message, Exit::NotOpened))
             }
             _ => None,
         }

@@ -222,7 +222,7 @@ impl PushArgs {
         }
         let source = self.source.as_ref().and(scene.layers.first());
         let own_sound = source.is_some_and(|l| matches!(l.source, SourceSpec::File(_)));
-        self.sound.apply(audio, own_sound);
+        self.sound.apply(audio, own_sound)?;
         if let Some(path) = &self.record {
             check_recording(path)?;
         }

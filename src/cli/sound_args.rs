@@ -50,7 +50,7 @@ pub(super) struct SoundArgs {
 impl SoundArgs {
     /// Lays the options over the settings. `own_sound`: the picture source on the command line brings its own sound, and
     /// the microphone of the settings is left out unless it is asked for, as in ffmpeg.
-    pub(super) fn apply(&self, audio: &mut AudioSettings, own_sound: bool) {
+    pub(super) fn apply(&self, audio: &mut AudioSettings, own_sound: bool) -> Result<(), String> {
         let given: Vec<_> = [&self.mic, &self.desktop_sound, &self.sound_file]
             .into_iter()
             .flatten()
@@ -68,7 +68,18 @@ impl SoundArgs {
             audio.monitor.of = match what.as_str() {
                 "off" => MonitorOf::Off,
                 "mix" => MonitorOf::Mix,
-                name => MonitorOf::Sound(name.to_owned()),
+                name => {
+                    let mut names = audio.sounds.iter().map(SoundSettings::called);
+                    if !names.any(|n| n == name) {
+                        let names: Vec<_> =
+                            audio.sounds.iter().map(SoundSettings::called).collect();
+                        let names = names.join(", ");
+                        return Err(format!(
+                            "--monitor: {name:?} is neither mix nor one of: {names}"
+                        ));
+                    }
+                    MonitorOf::Sound(name.to_owned())
+                }
             };
             audio.monitor.device.clone_from(&self.monitor_device);
         }
@@ -77,6 +88,7 @@ impl SoundArgs {
         encoder.encoder = self.audio_encoder.unwrap_or(encoder.encoder);
         encoder.channels = self.audio_channels.unwrap_or(encoder.channels);
         encoder.rate = self.audio_rate.unwrap_or(encoder.rate);
+        Ok(())
     }
 
     /// The user named this sound, rather than leaving the choice to the system or to the settings.
@@ -137,12 +149,14 @@ fn sound<'a>(
             "gain" => {
                 let number = value.trim_end_matches("dB").trim();
                 let gain: Result<f32, _> = number.parse();
-                mix.gain_db = gain.map_err(|_| format!("gain={value}: write -3 or 6dB"))?;
+                mix.gain_db =
+                    gain.map_err(|_no_number| format!("gain={value}: write -3 or 6dB"))?;
             }
             "offset" => {
                 let number = value.trim_end_matches("ms").trim();
                 let offset: Result<i32, _> = number.parse();
-                mix.offset_ms = offset.map_err(|_| format!("offset={value}: write -40ms"))?;
+                mix.offset_ms =
+                    offset.map_err(|_no_number| format!("offset={value}: write -40ms"))?;
             }
             "channels" => {
                 mix.channels = match value {
@@ -184,7 +198,7 @@ mod tests {
     fn apply(line: &str, own_sound: bool) -> AudioSettings {
         let line = Line::try_parse_from(line.split('|')).unwrap_or_else(|e| panic!("{e}"));
         let mut audio = AudioSettings::default();
-        line.sound.apply(&mut audio, own_sound);
+        line.sound.apply(&mut audio, own_sound).unwrap();
         assert!(!line.other || !audio.sounds.is_empty());
         audio
     }
@@ -233,7 +247,7 @@ mod tests {
     #[test]
     fn the_encoder_and_the_ear() {
         let audio = apply(
-            "x|--audio-bitrate|96k|--audio-channels|mono|--audio-rate|44100|--monitor|Host|--monitor-device|phones",
+            "x|--audio-bitrate|96k|--audio-channels|mono|--audio-rate|44100|--monitor|Host|--monitor-device|phones|--mic|default;name=Host",
             false,
         );
         assert_eq!(audio.encoder.bitrate_kbps, 96);

@@ -42,6 +42,11 @@ pub(super) fn encoder_context(
     Ok(codec::Context::new_with_codec(found).encoder())
 }
 
+/// Whether FFmpeg has an encoder of this name.
+pub(super) fn has_encoder(name: &str) -> bool {
+    init().is_ok() && encoder::find_by_name(name).is_some()
+}
+
 /// Encoder options by their names in FFmpeg.
 pub(super) fn options(pairs: &[(&str, &str)]) -> Dictionary<'static> {
     let mut options = Dictionary::new();

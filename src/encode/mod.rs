@@ -327,6 +327,11 @@ pub fn open_audio(
     aac::open(settings, generation)
 }
 
+/// Whether FFmpeg on this machine has the encoder; it may still not open.
+pub fn has_aac(encoder: AacEncoder) -> bool {
+    ffmpeg::has_encoder(encoder.name())
+}
+
 /// All encoders this build knows, with whether they work on this machine: each is opened and given a picture or a
 /// block of sound, which takes some milliseconds.
 pub fn list() -> Vec<EncoderInfo> {

@@ -152,7 +152,7 @@ impl FromStr for AudioRate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let hz: Result<u32, _> = text.trim().parse();
-        hz.map_err(|_| format!("{text:?} is neither 44100 nor 48000"))?
+        hz.map_err(|_no_number| format!("{text:?} is neither 44100 nor 48000"))?
             .try_into()
     }
 }

@@ -60,6 +60,8 @@ pub enum EventKind {
     SoundLost {
         /// Its name.
         source: String,
+        /// It is not there, or cannot be used; otherwise it is, and does not deliver now.
+        absent: bool,
     },
     /// A sound file that does not loop reached its end.
     SoundEnded {
@@ -68,6 +70,12 @@ pub enum EventKind {
     },
     /// There is no microphone: the sound is silence.
     NoMicrophone,
+    /// What somebody listens to is heard.
+    MonitorUp,
+    /// Nothing is heard by somebody who listens in; the stream is not touched.
+    MonitorLost,
+    /// What is listened to comes back into the stream.
+    MonitorEcho,
     /// The stream is live.
     OutputConnected,
     /// The connection was lost or not made; it is tried again.

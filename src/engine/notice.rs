@@ -10,6 +10,7 @@ use crate::capture::{AudioDevice, VideoDevice};
 use crate::encode::stage::EncoderEvent;
 use crate::media::SourceId;
 use crate::output::OutputEvent;
+use crate::playback::{OutputDevice, PlaybackEvent};
 use crate::render::overlay::OverlayProblem;
 use crate::stage::StageExit;
 
@@ -25,7 +26,9 @@ pub(super) enum Notice {
     /// A stage of ours ended without being asked to.
     Exited(&'static str, StageExit),
     /// Devices were listed.
-    Devices(Vec<VideoDevice>, Vec<AudioDevice>),
+    Devices(Vec<VideoDevice>, Vec<AudioDevice>, Vec<OutputDevice>),
+    /// From the output with this number that is listened to.
+    Playback(u32, PlaybackEvent),
     /// Something about a watermark.
     Overlay(OverlayProblem),
     /// The picture was saved, or why not.

@@ -9,6 +9,7 @@ use crate::encode::stage::EncoderStats;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::output::OutputStats;
+use crate::playback::OutputDevice;
 use crate::render::RenderStats;
 
 /// Where the show stands.
@@ -105,6 +106,12 @@ pub struct Status {
     /// Sound inputs to choose from.
     #[serde(skip)]
     pub audio_devices: Vec<AudioDevice>,
+    /// Outputs to listen in on.
+    #[serde(skip)]
+    pub outputs: Vec<OutputDevice>,
+    /// The output that is listened to, while it plays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<String>,
     /// Adapter that draws, in words: "llvmpipe (software)".
     pub gpu: String,
     /// Notices lost because the engine's own queue was full.

@@ -52,6 +52,9 @@ struct Pending {
     bare: bool,
 }
 
+/// Fewer pictures than this tell nothing of a source's age.
+const FEW_AGES: usize = 10;
+
 /// The render thread's state.
 pub(super) struct Stage {
     config: RenderConfig,
@@ -416,7 +419,11 @@ impl Stage {
     fn publish(&mut self, at: MediaTime) {
         let micros = |us: i64| u32::try_from(us).unwrap_or(u32::MAX);
         let [p50, p99] = self.submit_us.percentiles([50, 99]);
-        let [age] = self.age_ns.percentiles([50]);
+        // The first tick comes late, when shaders are compiled: that is no age of a still, which is aged once.
+        let [age] = match self.age_ns.len() {
+            0..FEW_AGES => [0],
+            _ => self.age_ns.percentiles([50]),
+        };
         let stats = &mut self.stats;
         (stats.submit_us_p50, stats.submit_us_p99) = (micros(p50), micros(p99));
         stats.source_age_ms = milliseconds(age);

@@ -22,6 +22,11 @@ impl Window {
         self.values.push_back(value);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.values.clear();
     }

@@ -114,6 +114,7 @@ impl Draft {
             settings,
         };
         draft.watermark.choose(&draft.settings.scene.watermarks, 0);
+        draft.sound.choose(&draft.settings.audio.sounds, 0);
         if let Some(SourceSpec::File(file)) = draft.source() {
             draft.file_path = file.path.display().to_string();
         }

@@ -200,6 +200,19 @@ texts! {
     microphone_gone: "{} (not connected)", "{}（未连接）";
     mute: "Mute", "静音";
     muted: "Muted", "已静音";
+    monitor: "Listen in", "监听";
+    monitor_off: "Off", "关闭";
+    monitor_mix: "Everything sent", "全部输出";
+    monitor_on: "Listen on", "监听设备";
+    monitor_gain: "Loudness", "监听音量";
+    monitor_help: "Heard on this computer only, a tenth of a second late. Use headphones: what loudspeakers play comes back through the microphone.",
+        "只在本机听到，约有 0.1 秒延迟。请用耳机，否则扬声器的声音会被麦克风再次收进去。";
+    sound_quality: "Sound quality", "音质";
+    audio_bitrate: "Sound bitrate", "音频码率";
+    audio_channels: "Sound channels", "音频声道";
+    audio_rate: "Sample rate", "采样率";
+    audio_encoder: "Sound encoder", "音频编码器";
+    audio_encoder_missing: "{} (not in this FFmpeg)", "{}（当前 FFmpeg 未包含）";
     mute_named: "Mute {}", "静音 {}";
     gain: "Gain", "增益";
     level: "Level of everything sent", "输出总电平";
@@ -318,6 +331,9 @@ texts! {
     ev_sound_up: "Sound is there", "声音已就绪";
     ev_sound_lost: "A sound is missing", "声音中断";
     ev_sound_ended: "A sound has ended", "声音已结束";
+    ev_monitor_up: "Listening in", "监听已开启";
+    ev_monitor_lost: "Listening in does not work", "监听不可用";
+    ev_monitor_echo: "Viewers hear an echo", "观众会听到回声";
     ev_no_microphone: "No microphone", "没有麦克风";
     ev_connected: "On air", "已开播";
     ev_lost: "Connection lost, trying again", "连接中断，正在重试";

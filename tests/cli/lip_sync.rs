@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use kaibo::capture::test_pattern::flash_area;
 use kaibo::media::video::Resolution;
 
+use super::program::Kaibo;
 use super::support::probe::probe;
+use super::support::{have, nginx, say};
 
 /// Median of (beep − flash) in ms over the seconds behind `from` of a recording with pictures of `width` by `height`.
 pub(crate) fn offset_ms(path: &Path, width: u32, height: u32, from: f64) -> f64 {
@@ -102,4 +105,45 @@ fn beep_starts(path: &Path) -> Vec<f64> {
         .filter(|i| loud(*i) && quiet_before(*i))
         .map(|i| first + i as f64 * 48.0 / RATE)
         .collect()
+}
+
+/// Ten minutes (or `KAIBO_MINUTES`) at nginx-rtmp: flash and beep are still together at the end.
+#[test]
+#[ignore = "takes ten minutes: benches/sound.sh runs it"]
+fn flash_and_beep_stay_together_at_a_real_server() {
+    if !have(&[nginx::NEEDS[0], nginx::NEEDS[1], "ffprobe", "ffmpeg"]) {
+        return;
+    }
+    let minutes = std::env::var("KAIBO_MINUTES").map_or(10.0, |m| m.parse::<f64>().unwrap());
+    let server = nginx::Nginx::start();
+    let url = server.address("live", "long");
+    let duration = format!("{}s", minutes * 60.0);
+    let args = [
+        "push",
+        "--source",
+        "test",
+        "--audio",
+        "none",
+        "--url",
+        &url,
+        "--size",
+        "320x180",
+        "--fps",
+        "30",
+        "--preset",
+        "ultrafast",
+        "--duration",
+        &duration,
+    ];
+    let limit = Duration::from_secs_f64(minutes * 60.0 + 60.0);
+    let run = Kaibo::start(&args).wait(limit);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let (path, _) = server.complete_recording("long", 100);
+    for from in [0.0, minutes * 60.0 - 30.0] {
+        let offset = offset_ms(&path, 320, 180, from);
+        say(&format!(
+            "from second {from}: beep − flash = {offset:.1} ms"
+        ));
+        assert!(offset.abs() < 20.0, "{offset} ms after {from} s");
+    }
 }

@@ -346,7 +346,10 @@ fn wrong_settings_are_named_with_what_is_allowed() {
     };
     let error = open_video(&base(), odd, 0).err().unwrap();
     check(error, "video.size", "even");
-    let quiet = AudioEncoderSettings { bitrate_kbps: 8 };
+    let quiet = AudioEncoderSettings {
+        bitrate_kbps: 8,
+        ..AudioEncoderSettings::default()
+    };
     let error = open_audio(&quiet, 0).err().unwrap();
     check(error, "audio.encoder.bitrate_kbps", "between 32 and 320");
 }

@@ -3,13 +3,15 @@
 use eframe::egui;
 use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kaibo::capture::AudioSpec;
+use kaibo::encode::{AacEncoder, AudioChannels, AudioRate, has_aac};
 use kaibo::engine::command::Command;
 use kaibo::engine::status::{SoundStatus, Status};
 use kaibo::media::SourceId;
 use kaibo::media::audio::ChannelPick;
-use kaibo::settings::AudioSettings;
+use kaibo::playback::OutputDevice;
+use kaibo::settings::{AudioSettings, MonitorOf};
 use kaibo::ui::text::Language;
 
 use crate::world::{World, draft, idle, live, window};
@@ -164,4 +166,79 @@ fn the_sound_of_the_picture_has_its_own_mix() {
     click(&mut harness, "Sound of the picture");
     let picked = pick(&mut harness, "Channels", "Mono");
     assert_eq!(picked.picture.channels, ChannelPick::Mono);
+}
+
+#[test]
+fn listening_in_names_what_and_where() {
+    for (language, words) in [
+        (
+            Language::English,
+            ["Listen in", "Everything sent", "Listen on", "Headphones"],
+        ),
+        (
+            Language::Chinese,
+            ["监听", "全部输出", "监听设备", "Headphones"],
+        ),
+    ] {
+        let [what, everything, on, headphones] = words;
+        let status = Status {
+            outputs: vec![OutputDevice {
+                name: headphones.to_owned(),
+                id: "alsa_output.usb".to_owned(),
+                default: false,
+            }],
+            ..idle()
+        };
+        let mut harness = window(status, draft(language), TALL);
+        assert!(harness.query_by_label(on).is_none(), "nobody listens");
+        let mix = pick(&mut harness, what, everything);
+        assert_eq!(mix.monitor.of, MonitorOf::Mix);
+        let device = pick(&mut harness, on, headphones);
+        assert_eq!(device.monitor.device.as_deref(), Some("alsa_output.usb"));
+    }
+}
+
+#[test]
+fn the_quality_of_sound_is_chosen() {
+    for (language, words) in [
+        (
+            Language::English,
+            [
+                "Sound bitrate",
+                "Sound channels",
+                "Mono",
+                "Sample rate",
+                "Sound encoder",
+            ],
+        ),
+        (
+            Language::Chinese,
+            ["音频码率", "音频声道", "单声道", "采样率", "音频编码器"],
+        ),
+    ] {
+        let [bitrate, channels, mono, rate, encoder] = words;
+        let mut harness = window(idle(), draft(language), TALL);
+        assert_eq!(
+            pick(&mut harness, bitrate, "320 kbit/s")
+                .encoder
+                .bitrate_kbps,
+            320
+        );
+        let picked = pick(&mut harness, channels, mono);
+        assert_eq!(picked.encoder.channels, AudioChannels::Mono);
+        assert_eq!(
+            picked.encoder.bitrate_kbps, 256,
+            "what fits into one channel"
+        );
+        let picked = pick(&mut harness, rate, "44100 Hz");
+        assert_eq!(picked.encoder.rate, AudioRate::Hz44100);
+        harness
+            .get_by_role_and_label(Role::ComboBox, encoder)
+            .click();
+        harness.run();
+        if !has_aac(AacEncoder::Fdk) {
+            let said = harness.get_by_label_contains("libfdk_aac (");
+            assert!(said.accesskit_node().is_disabled());
+        }
+    }
 }

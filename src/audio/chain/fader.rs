@@ -11,7 +11,7 @@ const RANGE_DB: (f32, f32) = (-60.0, 20.0);
 
 /// The last gain before the mix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fader {
+pub(in crate::audio) struct Fader {
     current: Frame,
     target: Frame,
     step: Frame,
@@ -19,6 +19,14 @@ pub(super) struct Fader {
 }
 
 impl Fader {
+    /// Silent.
+    pub(in crate::audio) const SILENT: Self = Self {
+        current: [0.0; 2],
+        target: [0.0; 2],
+        step: [0.0; 2],
+        left: 0,
+    };
+
     pub(super) const fn new() -> Self {
         Self {
             current: [1.0; 2],
@@ -29,7 +37,7 @@ impl Fader {
     }
 
     /// Begins to move. `heard` is false for what is muted or not being talked into.
-    pub(super) fn set(&mut self, gain_db: f32, pan: f32, heard: bool) {
+    pub(in crate::audio) fn set(&mut self, gain_db: f32, pan: f32, heard: bool) {
         let target = target(gain_db, pan, heard);
         if target == self.target {
             return;
@@ -46,18 +54,18 @@ impl Fader {
         self.left = 0;
     }
 
-    pub(super) fn process(&mut self, block: &mut [Frame]) {
+    pub(in crate::audio) fn process(&mut self, block: &mut [Frame]) {
         let moving = usize::from(self.left).min(block.len());
         let (ramp, level) = block.split_at_mut(moving);
         for frame in ramp {
             self.left -= 1;
-            for c in 0..2 {
+            for (c, sample) in frame.iter_mut().enumerate() {
                 self.current[c] = if self.left == 0 {
                     self.target[c]
                 } else {
                     self.current[c] + self.step[c]
                 };
-                frame[c] *= self.current[c];
+                *sample *= self.current[c];
             }
         }
         if self.current != [1.0; 2] {

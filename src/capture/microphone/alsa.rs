@@ -3,12 +3,20 @@
 use std::path::Path;
 
 /// There is a card that records, or somebody has configured ALSA by hand.
-pub(super) fn may_capture() -> bool {
+pub(crate) fn may_capture() -> bool {
     let pcm = std::fs::read_to_string("/proc/asound/pcm").unwrap_or_default();
+    has_capture(&pcm) || is_configured()
+}
+
+fn is_configured() -> bool {
     let user = std::env::var_os("HOME").map(|home| Path::new(&home).join(".asoundrc"));
-    has_capture(&pcm)
-        || Path::new("/etc/asound.conf").exists()
-        || user.is_some_and(|file| file.exists())
+    Path::new("/etc/asound.conf").exists() || user.is_some_and(|file| file.exists())
+}
+
+/// There is a card that plays, or somebody has configured ALSA by hand.
+pub(crate) fn may_play() -> bool {
+    let pcm = std::fs::read_to_string("/proc/asound/pcm").unwrap_or_default();
+    pcm.contains(": playback ") || is_configured()
 }
 
 /// Lines look like `00-00: ALC257 Analog : ALC257 Analog : playback 1 : capture 1`.
@@ -17,7 +25,7 @@ fn has_capture(pcm: &str) -> bool {
 }
 
 /// The default and, once each, the hardware by name.
-pub(super) fn is_worth_showing(id: &str) -> bool {
+pub(crate) fn is_worth_showing(id: &str) -> bool {
     let by_name = |card: &str| !card.starts_with(|c: char| c.is_ascii_digit());
     id == "default" || id.strip_prefix("hw:CARD=").is_some_and(by_name)
 }

@@ -9,12 +9,14 @@
 //! A microphone that is gone is gone: it is never replaced by what the machine plays, although some systems would.
 
 #[cfg(target_os = "linux")]
-mod alsa;
+pub(crate) mod alsa;
 mod callback;
 mod flow;
-mod names;
+pub(crate) mod names;
 #[cfg(target_os = "linux")]
 mod pulse;
+#[cfg(target_os = "linux")]
+pub(crate) mod server;
 mod system;
 
 use std::sync::Arc;
@@ -173,7 +175,7 @@ pub(super) fn list() -> Vec<AudioDevice> {
 
 #[cfg(target_os = "linux")]
 fn list_now() -> Vec<AudioDevice> {
-    pulse::Server::connect().map_or_else(system::list, |server| server.list())
+    server::Server::connect().map_or_else(system::list, |server| server.list())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -190,11 +192,11 @@ fn run(
     stop: &StopFlag,
 ) -> Result<(), String> {
     #[cfg(target_os = "linux")]
-    match pulse::Server::connect() {
+    match server::Server::connect() {
         Some(server) => return server.run(wanted, cx, flow, report, stop),
         // A server that was there comes back, and wants its devices: taking one through ALSA meanwhile would lock it
         // out. ALSA itself knows no desktop sound.
-        None if pulse::was_there() || wanted.kind == SoundKind::Desktop => {
+        None if server::was_there() || wanted.kind == SoundKind::Desktop => {
             let what = wanted.words();
             return report.failed(SourceError::NoServer { what });
         }

@@ -5,15 +5,15 @@ use crate::media::audio::AudioFormat;
 
 /// How an input is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Label {
+pub(crate) struct Label {
     /// What a person reads: "Monitor of Lab speakers".
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The system's own name: "lab.monitor", "hw:CARD=PCH,DEV=0"; "" when it has none.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// Makes names differ, by adding the system's own.
-pub(super) fn tell_apart(labels: &mut [&mut Label]) {
+pub(crate) fn tell_apart(labels: &mut [&mut Label]) {
     let names: Vec<String> = labels.iter().map(|l| l.name.clone()).collect();
     for label in labels {
         if names.iter().filter(|n| **n == label.name).count() > 1 {
@@ -23,13 +23,13 @@ pub(super) fn tell_apart(labels: &mut [&mut Label]) {
 }
 
 /// The input called `wanted` exactly (by the system's name, then by the listed name).
-pub(super) fn exactly(wanted: &str, labels: &[&Label]) -> Option<usize> {
+pub(crate) fn exactly(wanted: &str, labels: &[&Label]) -> Option<usize> {
     let by_id = labels.iter().position(|l| l.id == wanted);
     by_id.or_else(|| labels.iter().position(|l| l.name == wanted))
 }
 
 /// The input called `wanted` exactly, or the only one that has it in its names, in any case. Returns its index.
-pub(super) fn choose(wanted: &str, labels: &[&Label]) -> Result<usize, SourceError> {
+pub(crate) fn choose(wanted: &str, labels: &[&Label]) -> Result<usize, SourceError> {
     if let Some(i) = exactly(wanted, labels) {
         return Ok(i);
     }
@@ -52,14 +52,14 @@ pub(super) fn choose(wanted: &str, labels: &[&Label]) -> Result<usize, SourceErr
 }
 
 /// No input is called that.
-pub(super) fn not_found(name: &str) -> SourceError {
+pub(crate) fn not_found(name: &str) -> SourceError {
     SourceError::NotFound {
         what: format!("sound input {name:?}"),
     }
 }
 
 /// "48000 Hz, 2 channels".
-pub(super) fn words(format: AudioFormat) -> String {
+pub(crate) fn words(format: AudioFormat) -> String {
     let AudioFormat { rate, channels } = format;
     let plural = if channels == 1 { "" } else { "s" };
     format!("{rate} Hz, {channels} channel{plural}")

@@ -8,25 +8,20 @@
 //! Time: a few times a second the server is asked which sample it captures at present. From that follows when the
 //! stream's first sample was captured, and so each block's time by counting, without the jitter of its delivery.
 
-use std::ffi::CStr;
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::task::{Context, Poll, Wake};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use pulseaudio::protocol::stream::{BufferAttr, StreamFlags};
 use pulseaudio::protocol::{
     ChannelMap, Prop, Props, PulseError, RecordLatency, RecordStreamParams, SampleFormat,
     SampleSpec, SourceInfo,
 };
-use pulseaudio::{Client, ClientError, RecordStream};
+use pulseaudio::{ClientError, RecordStream};
 
 use super::flow::Flow;
 use super::names::{self, Label};
+use super::server::{ANSWER_WITHIN, Server, text, within};
 use super::{
     AudioDevice, Opened, PIECES_PER_S, Report, SoundKind, SourceContext, SourceError, Wanted,
 };
@@ -35,8 +30,6 @@ use crate::media::ring::AudioSink;
 use crate::media::time::{MediaClock, MediaTime, SourceClock, duration_nanos};
 use crate::stage::StopFlag;
 
-/// How long the server may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is asked for the time: at first, until [`Origin`] is known, and later.
 const ASK_FIRST: Duration = Duration::from_millis(20);
 const ASK_LATER: Duration = Duration::from_millis(200);
@@ -44,35 +37,12 @@ const ASK_LATER: Duration = Duration::from_millis(200);
 const FOLLOW_EACH: Duration = Duration::from_secs(1);
 /// Answers whose median counts.
 const ANSWERS: usize = 5;
+/// An answer that took longer than this says little about the time.
+const SLOW_ANSWER: Duration = Duration::from_millis(40);
 /// An answer this far from the median means that the stream had paused.
 const PAUSED: Duration = Duration::from_millis(100);
 /// Of more channels the server makes so many.
 const LARGEST_CHANNELS: u8 = 2;
-
-/// A server has answered since the program began.
-static WAS_THERE: AtomicBool = AtomicBool::new(false);
-
-/// Whether a server has answered since the program began: then it will come back.
-pub(super) fn was_there() -> bool {
-    WAS_THERE.load(Ordering::Relaxed)
-}
-
-/// A connection to the server.
-pub(super) struct Server {
-    client: Client,
-    /// Dropped after the client.
-    _hang_up: HangUp,
-}
-
-/// Ends the connection. The crate's reactor thread sees that nobody needs it only when something wakes it: the end of
-/// its socket does. Without that each connection would leave a thread and a socket behind.
-struct HangUp(UnixStream);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.shutdown(Shutdown::Both).ok(); // the server may be gone already
-    }
-}
 
 /// A source of the server.
 struct Source {
@@ -81,31 +51,6 @@ struct Source {
 }
 
 impl Server {
-    /// Connects to the server that the environment names (`PULSE_SERVER=unix:PATH`, `PULSE_RUNTIME_PATH`,
-    /// `XDG_RUNTIME_DIR`); `None` when none answers.
-    pub(super) fn connect() -> Option<Self> {
-        let path = pulseaudio::socket_path_from_env()?;
-        let socket = UnixStream::connect(path).ok()?;
-        // for the handshake, which is made before the socket stops blocking
-        socket.set_read_timeout(Some(ANSWER_WITHIN)).ok()?;
-        socket.set_write_timeout(Some(ANSWER_WITHIN)).ok()?;
-        let hang_up = HangUp(socket.try_clone().ok()?);
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok());
-        match Client::new_unix(c"Kaibo", socket, cookie) {
-            Ok(client) => {
-                WAS_THERE.store(true, Ordering::Relaxed);
-                Some(Self {
-                    client,
-                    _hang_up: hang_up,
-                })
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the sound server does not let us in");
-                None
-            }
-        }
-    }
-
     /// Lists sources, monitors of sinks (desktop sound) included.
     pub(super) fn list(&self) -> Vec<AudioDevice> {
         let sources = self.sources();
@@ -133,16 +78,6 @@ impl Server {
         let mut sources: Vec<Source> = infos.into_iter().map(Source::new).collect();
         names::tell_apart(&mut sources.iter_mut().map(|s| &mut s.label).collect::<Vec<_>>());
         sources
-    }
-
-    /// What the server calls its default: a source, or for desktop sound a sink.
-    fn default_name(&self, kind: SoundKind) -> Option<String> {
-        let info = within(ANSWER_WITHIN, self.client.server_info())?.ok()?;
-        let name = match kind {
-            SoundKind::Microphone => info.default_source_name,
-            SoundKind::Desktop => info.default_sink_name,
-        };
-        name.as_deref().map(text)
     }
 
     /// Desktop sound is no microphone: without one the server calls that its default, and a person who chose nothing
@@ -361,12 +296,24 @@ fn watch(
     }
     let mut answers = Answers::default();
     let mut pause = ASK_FIRST;
+    let mut slow = 0;
     while !stop.sleep(pause) {
         let asked = clock.now();
         let timing: RecordLatency = answer(within(ANSWER_WITHIN, stream.timing_info()))?;
-        let now = asked.offset_nanos(clock.now().nanos_since(asked) / 2);
+        let trip = clock.now().nanos_since(asked);
+        let now = asked.offset_nanos(trip / 2);
         let flows = timing.playing && timing.write_offset > 0;
-        if flows && let Some(at) = answers.add(first_sample(&timing, format, now)) {
+        // on a busy machine the answer may lie about for long, and nobody knows on which way
+        slow = if trip > duration_nanos(SLOW_ANSWER) {
+            slow + 1
+        } else {
+            0
+        };
+        let good = slow == 0 || (origin.get().is_none() && slow > ANSWERS);
+        if flows
+            && good
+            && let Some(at) = answers.add(first_sample(&timing, format, now))
+        {
             origin.set(at);
         }
         pause = match origin.get() {
@@ -486,34 +433,6 @@ impl Capture {
     }
 }
 
-/// Waits for a future on this thread, for `limit` at most.
-fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return Some(value);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        std::thread::park_timeout(left);
-    }
-}
-
-fn text(name: &CStr) -> String {
-    name.to_string_lossy().into_owned()
-}
-
 fn stalled(name: &str) -> SourceError {
     SourceError::Stalled {
         what: name.to_owned(),
@@ -583,12 +502,5 @@ mod tests {
         assert_eq!(add(1002), Some(1001));
         assert_eq!(add(5000), Some(5000));
         assert_eq!(add(5001), Some(5000));
-    }
-
-    #[test]
-    fn waiting_has_an_end() {
-        assert_eq!(within(ANSWER_WITHIN, std::future::ready(7)), Some(7));
-        let never = std::future::pending::<()>();
-        assert_eq!(within(Duration::from_millis(1), never), None);
     }
 }

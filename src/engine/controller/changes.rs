@@ -61,6 +61,9 @@ impl Controller {
         } else if change.mix || change.scene || change.format {
             self.set_mixes();
         }
+        if change.monitor || change.sounds {
+            self.apply_monitor();
+        }
         if change.master {
             self.audio.set_master(self.settings.audio.master);
         }

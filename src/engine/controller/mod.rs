@@ -1,6 +1,7 @@
 //! The control loop: commands, notices and timers in; starts, stops, status and events out (thread `engine`).
 
 mod changes;
+mod listen;
 mod notices;
 mod show;
 mod stages;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, bounded, select};
 
+use self::listen::Listener;
 use self::stages::{AudioParts, RenderParts, Restarts};
 use crate::audio::AudioStage;
 use crate::capture;
@@ -25,6 +27,7 @@ use crate::engine::{EngineConfig, EngineError, Shared};
 use crate::media::packet::PacketBus;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::output::OutputState;
+use crate::playback::{self, OutputDevice};
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
 use crate::render::{RenderStage, SceneState};
@@ -56,6 +59,10 @@ pub(super) struct Controller {
     restarts: Restarts,
     sources: SourceSet,
     overlays: Overlays,
+    /// The output that is listened to.
+    listener: Option<Listener>,
+    /// Outputs opened so far.
+    listeners: u32,
     broadcast: Broadcast,
     server: Option<Server>,
     live_since: Option<MediaTime>,
@@ -67,6 +74,7 @@ pub(super) struct Controller {
     overload: OverloadWatch,
     video_devices: Vec<capture::VideoDevice>,
     audio_devices: Vec<capture::AudioDevice>,
+    outputs: Vec<OutputDevice>,
     /// Notices lost as of the last tick.
     notices_lost: u64,
     ticks: u64,
@@ -134,6 +142,8 @@ impl Controller {
             restarts: Restarts::default(),
             sources,
             overlays,
+            listener: None,
+            listeners: 0,
             broadcast,
             server: None,
             live_since: None,
@@ -143,10 +153,12 @@ impl Controller {
             overload: OverloadWatch::default(),
             video_devices: Vec::new(),
             audio_devices: Vec::new(),
+            outputs: Vec::new(),
             notices_lost: 0,
             ticks: 0,
         };
         controller.open_sounds(false);
+        controller.apply_monitor();
         controller.publish();
         Ok(controller)
     }
@@ -213,6 +225,7 @@ impl Controller {
             notices.send(Notice::Devices(
                 capture::list_video(),
                 capture::list_audio(),
+                playback::list(),
             ));
             Ok(())
         };
@@ -268,6 +281,9 @@ impl Controller {
                 .as_ref()
                 .map_or(0.0, |s| s.stats().kbps as f32),
         });
+        if self.ticks.is_multiple_of(10) {
+            self.warn_of_echo();
+        }
         if self.ticks.is_multiple_of(2) {
             self.publish();
         }
@@ -340,6 +356,8 @@ impl Controller {
             watch_url: watch.map(|server| server.watch_url(BUILTIN_NAME)),
             video_devices: self.video_devices.clone(),
             audio_devices: self.audio_devices.clone(),
+            outputs: self.outputs.clone(),
+            monitor: self.monitor_output(),
             gpu: self.render_parts.gpu.adapter_name(),
             notices_lost: self.notices.lost(),
         };
@@ -366,6 +384,7 @@ impl Controller {
     /// Ends everything, upstream first so that the last pictures still go out; names what did not end by `deadline`.
     pub(super) fn shutdown(&mut self, deadline: Instant) -> Vec<String> {
         self.sources.request_stop();
+        self.listener = None;
         let mut left = self
             .broadcast
             .shutdown(&self.audio, deadline - Duration::from_millis(500));

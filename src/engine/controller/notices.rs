@@ -34,9 +34,11 @@ impl Controller {
                 self.encoder_failed(&words(&error));
             }
             Notice::Exited(stage, exit) => self.stage_exited(stage, exit),
-            Notice::Devices(video, audio) => {
+            Notice::Devices(video, audio, outputs) => {
+                self.outputs = outputs;
                 (self.video_devices, self.audio_devices) = (video, audio);
             }
+            Notice::Playback(number, event) => self.playback_event(number, event),
             Notice::Overlay(OverlayProblem { index, message }) => {
                 let text = format!("watermark {}: {message}", index + 1);
                 let kind = EventKind::WatermarkProblem { index };
@@ -87,7 +89,7 @@ impl Controller {
         let Some((source, spec)) = self.sources.sound(id) else {
             return; // closed meanwhile
         };
-        let absent = |error: &SourceError| {
+        let no_microphone = |error: &SourceError| {
             *spec == AudioSpec::MICROPHONE && matches!(error, SourceError::NotFound { .. })
         };
         match event {
@@ -96,14 +98,28 @@ impl Controller {
                 self.tell(Severity::Notice, EventKind::SoundUp { source }, text);
             }
             // many machines have none, and many shows need none
-            SourceEvent::Down { error, .. } if absent(&error) => {
+            SourceEvent::Down { error, .. } if no_microphone(&error) => {
                 let text = "no microphone was found: it is heard as soon as one is plugged in";
                 self.tell(Severity::Notice, EventKind::NoMicrophone, text);
             }
             SourceEvent::Down { error, retrying } => {
-                let again = if retrying { "; trying again" } else { "" };
-                let text = format!("{source} is silent: {}{again}", words(&error));
-                self.tell(Severity::Degraded, EventKind::SoundLost { source }, text);
+                let why = match &error {
+                    SourceError::Lost { what } => format!("{what} went away"),
+                    error => words(error),
+                };
+                let again = if retrying {
+                    "; it is heard again by itself as soon as it can be"
+                } else {
+                    ""
+                };
+                let text = format!("{source} is silent: {why}{again}");
+                let absent = !retrying
+                    || matches!(
+                        error,
+                        SourceError::NotFound { .. } | SourceError::NoServer { .. }
+                    );
+                let kind = EventKind::SoundLost { source, absent };
+                self.tell(Severity::Degraded, kind, text);
             }
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");

@@ -123,6 +123,8 @@ impl Controller {
         let state = (self.sources).apply(&self.settings.scene, &self.settings.video, true);
         self.render_parts.scene.store(Arc::new(state));
         self.open_sounds(true);
+        self.listener = None;
+        self.apply_monitor();
         if self.broadcast.is_on() {
             let encoder = self.settings.audio.encoder.clone();
             self.audio

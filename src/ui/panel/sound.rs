@@ -2,6 +2,7 @@
 
 use eframe::egui::Ui;
 
+use super::listen::listen_ui;
 use super::master::master_ui;
 use super::sounds::sounds_ui;
 use super::talk::talk_ui;
@@ -23,6 +24,7 @@ pub fn sound_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
     ui.add_space(size::GAP_SMALL);
     master_ui(status, draft, commands, ui);
     drift_ui(status, t, ui);
+    listen_ui(status, draft, ui);
     if draft.settings.audio != before {
         draft.apply(commands);
     }

@@ -14,7 +14,7 @@ use crate::capture::{AudioDevice, AudioSpec, SoundKind, SourceSpec};
 use crate::engine::status::Status;
 use crate::media::audio::ChannelPick;
 use crate::settings::audio::{MOST_OFFSET_MS, MOST_SOUNDS};
-use crate::settings::{MixSettings, SoundSettings};
+use crate::settings::{MixSettings, MonitorOf, SoundSettings};
 use crate::ui::draft::Draft;
 use crate::ui::sound_text::sound_word;
 use crate::ui::text::{Text, fill};
@@ -83,12 +83,19 @@ fn level_ui(status: &Status, draft: &mut Draft, i: usize, name: &str, ui: &mut U
     }
 }
 
+impl SoundDraft {
+    /// Fills the fields with those of sound `i`.
+    pub fn choose(&mut self, sounds: &[SoundSettings], i: usize) {
+        let path = match sounds.get(i).map(|s| &s.source) {
+            Some(AudioSpec::File(file)) => file.path.display().to_string(),
+            _ => String::new(),
+        };
+        *self = Self { chosen: i, path };
+    }
+}
+
 fn choose(draft: &mut Draft, i: usize) {
-    let path = match draft.settings.audio.sounds.get(i).map(|s| &s.source) {
-        Some(AudioSpec::File(file)) => file.path.display().to_string(),
-        _ => String::new(),
-    };
-    draft.sound = SoundDraft { chosen: i, path };
+    draft.sound.choose(&draft.settings.audio.sounds, i);
 }
 
 fn add_ui(draft: &mut Draft, t: &'static Text, ui: &mut Ui) {
@@ -162,6 +169,7 @@ fn chosen_ui(status: &Status, draft: &mut Draft, t: &'static Text, ui: &mut Ui) 
     let Some(sound) = settings.audio.sounds.get_mut(i) else {
         return;
     };
+    let before = sound.called();
     let label = label_ui(ui, t.sound_name);
     let hint = default_title(&sound.source, status, t);
     let field = TextEdit::singleline(&mut sound.name)
@@ -180,6 +188,10 @@ fn chosen_ui(status: &Status, draft: &mut Draft, t: &'static Text, ui: &mut Ui) 
         None => {}
     }
     mix_ui(ui, t, &mut sound.mix);
+    let monitor = &mut settings.audio.monitor;
+    if monitor.of == MonitorOf::Sound(before) {
+        monitor.of = MonitorOf::Sound(sound.called()); // it goes by the name
+    }
     chain_ui(
         ui,
         language,
