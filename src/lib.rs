@@ -9,7 +9,7 @@
 //!    v        v        v                       v
 //!  VideoFrame: one slot per source         sample ring, 500 ms per source
 //!     \       |       /                        |
-//!      v      v      v                   [audio]  resample -> align by time stamp -> gain -> mix -> meter
+//!      v      v      v                   [audio]  resample -> align by time stamp -> chain -> mix -> limiter
 //!   [render] one tick per frame                |  1024-sample blocks by the clock, silence where nothing is
 //!    upload -> layers + filters                v
 //!    -> watermarks -> preview texture       AAC encoder

@@ -153,6 +153,11 @@ impl Input {
         self.tap.source
     }
 
+    #[cfg(test)]
+    pub(super) const fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     pub(super) fn timeline_mut(&mut self) -> &mut Timeline {
         &mut self.timeline
     }
@@ -236,15 +241,21 @@ impl Input {
         }
     }
 
-    /// Fills `block` with what is heard of it from `from` on, fading over from what is at `old`. False when it is silent
-    /// there.
-    pub(super) fn render(&mut self, from: i64, old: Option<i64>, block: &mut [Frame]) -> bool {
+    /// Fills `block` with what is heard of it from `from` on, fading over from what is at `old`, and `tap` with the same
+    /// before its gain and mute. False when it is silent there.
+    pub(super) fn render(
+        &mut self,
+        from: i64,
+        old: Option<i64>,
+        block: &mut [Frame],
+        tap: Option<&mut [Frame]>,
+    ) -> bool {
         let lowest = old.map_or(from, |old| old.min(from));
         if self.timeline.end() <= lowest {
             self.strip.rest();
             return false;
         }
-        self.strip.render(&self.timeline, from, old, block);
+        self.strip.render(&self.timeline, from, old, block, tap);
         true
     }
 

@@ -78,7 +78,8 @@ impl Listening {
         let Some(out) = &mut self.out else {
             return;
         };
-        self.frames.copy_from_slice(heard);
+        self.frames.clear();
+        self.frames.extend_from_slice(heard);
         self.gain.process(&mut self.frames);
         for sample in self.frames.as_flattened_mut() {
             *sample = sample.clamp(-1.0, 1.0);
@@ -149,9 +150,7 @@ impl Out {
 
 /// From silence to a gain.
 fn fade_in(gain_db: f32) -> Fader {
-    let mut gain = Fader::new();
-    gain.set(0.0, 0.0, false);
-    gain.rest();
+    let mut gain = Fader::SILENT;
     gain.set(gain_db, 0.0, true);
     gain
 }

@@ -225,51 +225,6 @@ impl Mixer {
         block
     }
 
-    /// Makes `mix` the sum of `frames` frames of all inputs: speech first, because music may have to step back for it.
-    fn compose(&mut self, from: i64, fade_from: Option<i64>, frames: usize) {
-        let Self {
-            inputs,
-            master,
-            mix,
-            voice,
-            listen,
-            heard,
-            ..
-        } = self;
-        let (mix, voice) = (&mut mix[..frames], &mut voice[..frames]);
-        mix.fill([0.0; 2]);
-        let listened = |input: &Input| *listen == Some(ListenTo::Input(input.source()));
-        if listen.is_some() {
-            heard.fill([0.0; 2]);
-        }
-        let is_speech = |input: &Input| input.strip.role() == Role::Speech;
-        for input in inputs.iter_mut().filter(|i| is_speech(i)) {
-            if hear(input, from, fade_from, voice) {
-                if listened(input) {
-                    heard[..frames].copy_from_slice(voice);
-                }
-                add(voice, mix);
-            }
-        }
-        let ducked = master.ducking.listen(mix);
-        for input in inputs.iter_mut().filter(|i| !is_speech(i)) {
-            if !hear(input, from, fade_from, voice) {
-                continue;
-            }
-            if listened(input) {
-                heard[..frames].copy_from_slice(voice);
-            }
-            if let Some(gains) = ducked
-                && input.strip.role() == Role::Music
-            {
-                for (frame, gain) in voice.iter_mut().zip(gains) {
-                    *frame = frame.map(|s| s * gain);
-                }
-            }
-            add(voice, mix);
-        }
-    }
-
     /// What [`heard`](Self::heard) is from the next block on.
     pub(super) const fn listen(&mut self, to: Option<ListenTo>) {
         self.listen = to;
@@ -280,6 +235,49 @@ impl Mixer {
         match self.listen {
             Some(ListenTo::Input(_)) => &self.heard,
             _ => &self.mix,
+        }
+    }
+
+    /// Makes `mix` the sum of `frames` frames of all inputs: speech first, because music may have to step back for it.
+    fn compose(&mut self, from: i64, fade_from: Option<i64>, frames: usize) {
+        let Self {
+            inputs,
+            master,
+            mix,
+            voice,
+            heard,
+            listen,
+            ..
+        } = self;
+        let (mix, voice) = (&mut mix[..frames], &mut voice[..frames]);
+        mix.fill([0.0; 2]);
+        if listen.is_some() {
+            heard.fill([0.0; 2]);
+        }
+        let mut hear = |input: &mut Input, voice: &mut [Frame]| {
+            let listened = *listen == Some(ListenTo::Input(input.source()));
+            let tap = listened.then_some(&mut heard[..frames]);
+            hear(input, from, fade_from, voice, tap)
+        };
+        let is_speech = |input: &Input| input.strip.role() == Role::Speech;
+        for input in inputs.iter_mut().filter(|i| is_speech(i)) {
+            if hear(input, voice) {
+                add(voice, mix);
+            }
+        }
+        let ducked = master.ducking.listen(mix);
+        for input in inputs.iter_mut().filter(|i| !is_speech(i)) {
+            if !hear(input, voice) {
+                continue;
+            }
+            if let Some(gains) = ducked
+                && input.strip.role() == Role::Music
+            {
+                for (frame, gain) in voice.iter_mut().zip(gains) {
+                    *frame = frame.map(|s| s * gain);
+                }
+            }
+            add(voice, mix);
         }
     }
 
@@ -359,10 +357,17 @@ pub(super) fn offset_frames(mix: &InputMix) -> i64 {
     frames_in_nanos(i64::from(mix.offset_ms.clamp(-MOST_OFFSET_MS, MOST_OFFSET_MS)) * 1_000_000)
 }
 
-/// Fills `voice` with what is heard of an input; false when that is silence. Its meter is told of whole blocks.
-fn hear(input: &mut Input, from: i64, fade_from: Option<i64>, voice: &mut [Frame]) -> bool {
+/// Fills `voice` with what is heard of an input, and `tap` with the same before its gain and mute; false when that is
+/// silence. Its meter is told of whole blocks.
+fn hear(
+    input: &mut Input,
+    from: i64,
+    fade_from: Option<i64>,
+    voice: &mut [Frame],
+    tap: Option<&mut [Frame]>,
+) -> bool {
     input.settle(from, from + offset(voice.len()));
-    let sounds = input.render(from, fade_from, voice);
+    let sounds = input.render(from, fade_from, voice, tap);
     if voice.len() == BLOCK_FRAMES {
         if sounds {
             input.strip.meter.push(voice);

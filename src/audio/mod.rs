@@ -222,6 +222,12 @@ impl AudioStage {
         self.running.set_mixes(mixes);
     }
 
+    /// Lets somebody listen in, to something else, or (`None`) no longer. An output stays open while `sinks` is the
+    /// same channel.
+    pub fn set_listen(&self, listen: Option<Listen>) {
+        self.running.set_listen(listen);
+    }
+
     /// Limiter, loudness meter and ducking, from the next block on.
     pub fn set_master(&self, settings: MasterSettings) {
         self.running.set_master(settings);
@@ -235,12 +241,6 @@ impl AudioStage {
     /// Measures loudness anew: a show begins.
     pub fn reset_loudness(&self) {
         self.running.reset_loudness();
-    }
-
-    /// Lets somebody listen in, to something else, or (`None`) no longer. An output stays open while `sinks` is the
-    /// same channel.
-    pub fn set_listen(&self, listen: Option<Listen>) {
-        self.running.set_listen(listen);
     }
 
     /// The picture's age at its tick in nanoseconds (0 to 500 ms): all sound is heard that much later, so that lips

@@ -86,6 +86,10 @@ pub(super) const fn param<'a>(
 pub(super) fn clamp(stages: Vec<Stage<'_>>) {
     for param in stages.into_iter().flat_map(|s| s.params) {
         let (low, high) = (*param.range.start(), *param.range.end());
-        *param.value = param.value.max(low).min(high); // `max` of a NaN is the other
+        *param.value = if param.value.is_nan() {
+            low
+        } else {
+            param.value.clamp(low, high)
+        };
     }
 }

@@ -43,11 +43,11 @@ struct SetEncoder {
 struct Controls {
     /// Set when they changed.
     mixes: Option<BTreeMap<SourceId, InputMix>>,
+    /// Set when it changed.
+    listen: Option<Option<Listen>>,
     master: Option<MasterSettings>,
     talking: bool,
     loudness_reset: bool,
-    /// Set when it changed.
-    listen: Option<Option<Listen>>,
     video_delay_ns: i64,
 }
 
@@ -150,6 +150,10 @@ impl Running {
         self.shared.controls.lock().mixes = Some(mixes);
     }
 
+    pub(super) fn set_listen(&self, listen: Option<Listen>) {
+        self.shared.controls.lock().listen = Some(listen);
+    }
+
     pub(super) fn set_master(&self, settings: MasterSettings) {
         self.shared.controls.lock().master = Some(settings);
     }
@@ -160,10 +164,6 @@ impl Running {
 
     pub(super) fn reset_loudness(&self) {
         self.shared.controls.lock().loudness_reset = true;
-    }
-
-    pub(super) fn set_listen(&self, listen: Option<Listen>) {
-        self.shared.controls.lock().listen = Some(listen);
     }
 
     pub(super) fn set_video_delay(&self, nanos: i64) {
@@ -242,12 +242,6 @@ impl Worker {
         if let Some(mixes) = controls.mixes.take() {
             self.mixer.set_mixes(mixes);
         }
-        if let Some(master) = controls.master.take() {
-            self.mixer.set_master(&master);
-        }
-        if std::mem::take(&mut controls.loudness_reset) {
-            self.mixer.reset_loudness();
-        }
         if let Some(listen) = controls.listen.take() {
             match (&mut self.listening, listen) {
                 (Some(listening), Some(listen)) => listening.set(listen),
@@ -255,6 +249,12 @@ impl Worker {
             }
             self.mixer
                 .listen(self.listening.as_ref().map(Listening::to));
+        }
+        if let Some(master) = controls.master.take() {
+            self.mixer.set_master(&master);
+        }
+        if std::mem::take(&mut controls.loudness_reset) {
+            self.mixer.reset_loudness();
         }
     }
 

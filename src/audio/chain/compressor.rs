@@ -108,10 +108,7 @@ impl Compressor {
             let wanted = self.wanted(to_db(peak(frames)));
             self.held = wanted.max(wanted + (self.held - wanted) * self.release_left);
             self.reduction = self.held + (self.reduction - self.held) * self.attack_left;
-            let mut share = 0.0;
-            for _ in 0..frames.len() {
-                share = self.switch.step();
-            }
+            let share = self.switch.steps(frames.len());
             let next = from_db(share * (self.makeup.value() - self.reduction));
             let step = (next - self.gain) / GROUP_FRAMES;
             let mut gain = self.gain;

@@ -19,7 +19,15 @@ pub(in crate::audio) struct Fader {
 }
 
 impl Fader {
-    pub(in crate::audio) const fn new() -> Self {
+    /// Silent.
+    pub(in crate::audio) const SILENT: Self = Self {
+        current: [0.0; 2],
+        target: [0.0; 2],
+        step: [0.0; 2],
+        left: 0,
+    };
+
+    pub(super) const fn new() -> Self {
         Self {
             current: [1.0; 2],
             target: [1.0; 2],
@@ -41,7 +49,7 @@ impl Fader {
     }
 
     /// Ends a movement at once; for when nothing sounds.
-    pub(in crate::audio) const fn rest(&mut self) {
+    pub(super) const fn rest(&mut self) {
         self.current = self.target;
         self.left = 0;
     }
@@ -51,13 +59,13 @@ impl Fader {
         let (ramp, level) = block.split_at_mut(moving);
         for frame in ramp {
             self.left -= 1;
-            for c in 0..2 {
+            for (c, sample) in frame.iter_mut().enumerate() {
                 self.current[c] = if self.left == 0 {
                     self.target[c]
                 } else {
                     self.current[c] + self.step[c]
                 };
-                frame[c] *= self.current[c];
+                *sample *= self.current[c];
             }
         }
         if self.current != [1.0; 2] {

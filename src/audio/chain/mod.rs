@@ -17,7 +17,7 @@ pub(in crate::audio) mod smooth;
 
 pub use self::settings::{
     ChainSettings, CompressorSettings, EqualizerSettings, GateSettings, HighPassSettings,
-    NoiseSettings, Role,
+    NoiseSettings, Preset, Role,
 };
 
 use self::compressor::Compressor;
@@ -39,6 +39,8 @@ const LOUDEST: f32 = 64.0;
 /// The chain of one input with its state.
 pub(super) struct Strip {
     role: Role,
+    /// Nothing has sounded since all changes came to their end.
+    resting: bool,
     noise: Noise,
     high_pass: HighPass,
     gate: Gate,
@@ -55,6 +57,7 @@ impl Strip {
     pub(super) fn new(mix: &InputMix, talking: bool) -> Self {
         let mut strip = Self {
             role: Role::Auto,
+            resting: false,
             noise: Noise::new(),
             high_pass: HighPass::new(),
             gate: Gate::new(),
@@ -73,6 +76,7 @@ impl Strip {
     pub(super) fn set(&mut self, mix: &InputMix, talking: bool) {
         let chain = mix.chain.clamped();
         self.role = chain.role.resolved(false);
+        self.resting = false;
         self.noise.set(&chain.noise);
         self.high_pass.set(&chain.high_pass);
         self.gate.set(&chain.gate);
@@ -84,6 +88,9 @@ impl Strip {
 
     /// Nothing sounds: changes come to their end at once.
     pub(super) fn rest(&mut self) {
+        if std::mem::replace(&mut self.resting, true) {
+            return;
+        }
         self.noise.rest();
         self.high_pass.rest();
         self.gate.rest();
@@ -121,14 +128,17 @@ impl Strip {
         self.gate.is_open()
     }
 
-    /// Fills `block` with what is heard from `from` on; fading over from what is at `old`, when that is given.
+    /// Fills `block` with what is heard from `from` on, fading over from what is at `old`, when that is given; and `tap`
+    /// with the same before gain, pan, mute and push-to-talk.
     pub(super) fn render(
         &mut self,
         timeline: &Timeline,
         from: i64,
         old: Option<i64>,
         block: &mut [Frame],
+        tap: Option<&mut [Frame]>,
     ) {
+        self.resting = false;
         let fade = CROSSFADE_FRAMES.min(block.len());
         if let Some(old) = old {
             read(timeline, old, &mut self.old[..fade]);
@@ -146,6 +156,9 @@ impl Strip {
         self.gate.process(block);
         self.equalizer.process(block);
         self.compressor.process(block);
+        if let Some(tap) = tap {
+            tap.copy_from_slice(block);
+        }
         self.fader.process(block);
     }
 }
@@ -154,7 +167,7 @@ impl Strip {
 fn read(timeline: &Timeline, from: i64, block: &mut [Frame]) -> usize {
     block.fill([0.0; 2]);
     timeline.read(from, block.len(), |i, frame| block[i] = frame);
-    let strange = |s: &&mut f32| !(s.abs() <= LOUDEST);
+    let strange = |s: &&mut f32| s.is_nan() || s.abs() > LOUDEST;
     for sample in block.as_flattened_mut().iter_mut().filter(strange) {
         *sample = if sample.is_nan() {
             0.0

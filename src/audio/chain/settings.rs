@@ -199,6 +199,9 @@ impl Default for EqualizerSettings {
     }
 }
 
+/// Makes a ready chain.
+pub type Preset = fn() -> ChainSettings;
+
 impl ChainSettings {
     /// A voice at a desk: rumble and noise away, evened out.
     pub fn voice() -> Self {
@@ -219,7 +222,7 @@ impl ChainSettings {
     }
 
     /// Ready chains, with the names of their texts; the first is none.
-    pub const PRESETS: [(&'static str, fn() -> Self); 3] = [
+    pub const PRESETS: [(&'static str, Preset); 3] = [
         ("plain", Self::default),
         ("voice", Self::voice),
         ("noisy_room", Self::noisy_room),
@@ -266,7 +269,11 @@ impl ChainSettings {
     /// With every number in its range.
     pub(in crate::audio) fn clamped(mut self) -> Self {
         clamp(self.stages());
-        self.pan = self.pan.max(-1.0).min(1.0);
+        self.pan = if self.pan.is_nan() {
+            0.0
+        } else {
+            self.pan.clamp(-1.0, 1.0)
+        };
         self
     }
 }
@@ -381,7 +388,7 @@ mod tests {
         let good = odd.clamped();
         assert_eq!(
             (good.pan, good.compressor.ratio, good.gate.hold_ms),
-            (-1.0, 1.0, 2000.0)
+            (0.0, 1.0, 2000.0)
         );
         for (name, preset) in ChainSettings::PRESETS {
             assert_eq!(preset().clamped(), preset(), "{name}");

@@ -111,6 +111,14 @@ impl Switch {
         self.share
     }
 
+    /// The share of the last of the next `frames` frames.
+    pub(super) fn steps(&mut self, frames: usize) -> f32 {
+        if !self.is_full() {
+            (0..frames).for_each(|_| self.share = self.step());
+        }
+        self.share
+    }
+
     /// Puts what was processed in the place of `heard`, as far as it is on.
     pub(super) fn blend(&mut self, heard: &mut [Frame], processed: &[Frame]) {
         if self.is_full() {

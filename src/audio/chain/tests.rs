@@ -41,7 +41,7 @@ fn run(strip: &mut Strip, timeline: &Timeline, from: i64, blocks: usize) -> Vec<
     let mut out = vec![[0.0; 2]; blocks * BLOCK_FRAMES];
     for (n, block) in out.chunks_mut(BLOCK_FRAMES).enumerate() {
         let at = from + offset(n * BLOCK_FRAMES);
-        strip.render(timeline, at, None, block);
+        strip.render(timeline, at, None, block, None);
     }
     out
 }

@@ -43,7 +43,7 @@ fn listen(ppm: f64, seconds: i64) -> Heard {
                 let of_second = second - second.floor();
                 #[expect(clippy::cast_possible_truncation, reason = "test tone")]
                 let tone = (0.5 * (of_second * 1000.0 * TAU).sin()) as f32;
-                samples.extend([tone, if of_second < 1.0 / rate { 0.9 } else { 0.0 }]);
+                samples.extend([tone, if of_second < 1.0 / rate { 0.8 } else { 0.0 }]);
             }
             sink.push(at(f64::from(sent)), &samples);
             sent += 960;
