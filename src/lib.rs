@@ -53,6 +53,8 @@
 //! | `render` | compose, read back, hand to the encoder | absolute deadline per frame |
 //! | `audio` | mix, meter, AAC | clock, per block |
 //! | `venc` | H.264 | channel |
+//! | `venc-watch` | replaces an encoder that hangs | 50 ms, while encoding |
+//! | `encoders` | tries encoders out in child processes, once | its end |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `rec` | recording | queue |
 //! | `net` (2) | tokio: sockets and timers only | sockets |
@@ -76,7 +78,7 @@
 //! - a **source**: a file in [`capture`], a variant in [`capture::SourceSpec`], a line in [`capture::open_video`];
 //! - a **filter**: a file in [`render::filter`] with its `PARAMS`, a shader of the same name (none if it is made of
 //!   per-pixel steps), a variant in [`render::filter::FilterSpec`];
-//! - an **encoder**: a file in [`encode`], a line in [`encode::open_video`];
+//! - an **encoder**: a file in `encode::family`, a line in [`encode::candidate`];
 //! - an **output**: a file in [`output`], a variant in [`output::OutputSpec`], a line in [`output::start`].
 
 pub mod audio;

@@ -3,6 +3,7 @@
 
 mod check;
 mod devices;
+mod encoder_args;
 mod encoders;
 mod push;
 mod push_args;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::chain;
+use super::encoder_args::EncoderArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
@@ -45,15 +46,6 @@ pub(super) struct PushArgs {
     /// Audio bitrate, as 128k [default: 128k]
     #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
     audio_bitrate: Option<u32>,
-    /// x264 preset, ultrafast to veryslow [default: veryfast]
-    #[arg(long)]
-    preset: Option<String>,
-    /// Seconds between keyframes [default: 2]
-    #[arg(long, value_name = "SECONDS")]
-    keyint: Option<f32>,
-    /// What the encoder optimises: low delay or quality (look-ahead, about half a second more delay) [default: low-latency]
-    #[arg(long)]
-    tune: Option<TuneArg>,
     /// X display to capture [default: $DISPLAY]
     #[arg(long)]
     display: Option<String>,
@@ -99,6 +91,8 @@ pub(super) struct PushArgs {
     /// Draw on the software adapter even if there is a GPU.
     #[arg(long)]
     pub(super) software_gpu: bool,
+    #[command(flatten)]
+    encoder: EncoderArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -119,14 +113,8 @@ enum AdaptArg {
     Lively,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TuneArg {
-    LowLatency,
-    Quality,
-}
-
 /// "2500k", "2.5M", "2500" (kbit/s) into kbit/s.
-fn parse_kbps(text: &str) -> Result<u32, String> {
+pub(super) fn parse_kbps(text: &str) -> Result<u32, String> {
     let err = || format!("{text:?} is not a bitrate: write 2500k or 2.5M");
     let text = text.trim();
     let (number, factor) = match text.char_indices().last() {
@@ -191,15 +179,7 @@ impl PushArgs {
         set(&mut video.size, self.size);
         set(&mut video.fps, self.fps);
         set(&mut encoder.bitrate_kbps, self.video_bitrate);
-        set(&mut encoder.preset, self.preset.clone());
-        set(&mut encoder.keyframe_interval, self.keyint);
-        set(
-            &mut encoder.tune,
-            self.tune.map(|t| match t {
-                TuneArg::LowLatency => crate::encode::Tune::LowLatency,
-                TuneArg::Quality => crate::encode::Tune::Quality,
-            }),
-        );
+        self.encoder.over(encoder);
         set(&mut audio.encoder.bitrate_kbps, self.audio_bitrate);
         stream.adapt.enabled &= !self.no_adapt;
         stream.trust_any_certificate |= self.trust_any_certificate;

@@ -11,6 +11,7 @@ use super::text::{Language, Text};
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::{AudioSpec, SourceSpec, file_spec};
+use crate::encode::VideoEncoderSettings;
 use crate::engine::command::Command;
 use crate::engine::event::Severity;
 use crate::engine::status::Status;
@@ -50,6 +51,10 @@ pub struct Draft {
     pub file_missing: bool,
     /// The watermark being edited.
     pub watermark: WatermarkDraft,
+    /// Field for further options of the encoder.
+    pub encoder_options: String,
+    /// Why the encoder's settings are not taken: said below them.
+    pub encoder_problem: Option<String>,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
     /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
@@ -91,6 +96,8 @@ impl Draft {
             file_path: String::new(),
             file_missing: false,
             watermark: WatermarkDraft::default(),
+            encoder_options: settings.encoder.options.clone(),
+            encoder_problem: None,
             filters_of_scene: false,
             compare: false,
             messages: MessageLog::default(),
@@ -231,10 +238,25 @@ impl Draft {
 
     /// Takes another bitrate; while the encoder runs it is changed there without a break.
     pub fn choose_bitrate(&mut self, kbps: u32, running: bool, commands: &mut Vec<Command>) {
-        self.settings.encoder.bitrate_kbps = kbps;
-        if running {
+        let encoder = &mut self.settings.encoder;
+        encoder.bitrate_kbps = kbps;
+        // the peak is never below the mean
+        let lifted = (1..kbps).contains(&encoder.max_bitrate_kbps);
+        if lifted {
+            encoder.max_bitrate_kbps = kbps;
+        }
+        if running && !lifted {
             commands.push(Command::SetVideoBitrate(Bitrate::from_kbps(kbps)));
         } else {
+            self.apply(commands);
+        }
+    }
+
+    /// Takes other settings of the encoder, or says why not.
+    pub fn choose_encoder(&mut self, encoder: VideoEncoderSettings, commands: &mut Vec<Command>) {
+        self.encoder_problem = encoder.validate_for_stream().err().map(|e| e.to_string());
+        if self.encoder_problem.is_none() {
+            self.settings.encoder = encoder;
             self.apply(commands);
         }
     }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod camera;
+mod encoder;
 mod filters;
 mod pictures;
 mod watermark;
