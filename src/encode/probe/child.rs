@@ -193,9 +193,8 @@ fn cost(
 ) -> Result<f32, EncodeError> {
     let mut av = Av::open(candidate, settings, format)?;
     let mut began = os::cpu_time();
-    let pictures = pictures.iter().take((WARM_UP + MEASURED) as usize);
-    for (i, picture) in pictures.enumerate() {
-        if i as u64 == WARM_UP {
+    for (i, picture) in (0..WARM_UP + MEASURED).zip(pictures) {
+        if i == WARM_UP {
             began = os::cpu_time();
         }
         av.send(picture, false)?;
