@@ -58,6 +58,8 @@
 //! | `venc` | H.264 | channel |
 //! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
+//! | `venc-watch` | replaces an encoder that hangs | 50 ms, while encoding |
+//! | `encoders` | tries encoders out in child processes, once | its end |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
 //! | `pipelines` | compiles passes of filters, while some are missing | channel |
 //! | `rec` | recording | queue, 250 ms |
@@ -90,7 +92,7 @@
 //! - a **source**: a file in [`capture`], a variant in [`capture::SourceSpec`], a line in [`capture::open_video`];
 //! - a **filter**: a file in [`render::filter`] with its `PARAMS`, a shader of the same name (none if it is made of
 //!   per-pixel steps), a variant in [`render::filter::FilterSpec`];
-//! - an **encoder**: a file in [`encode`], a line in [`encode::open_video`];
+//! - an **encoder**: a file in `encode::family`, a line in [`encode::candidate`];
 //! - an **output**: a file in [`output`], a variant in [`output::OutputSpec`], a line in [`output::start`].
 
 #[cfg(feature = "ffmpeg")]

@@ -5,6 +5,7 @@ mod bandwidth;
 mod check;
 mod control;
 mod devices;
+mod encoder_args;
 mod encoders;
 mod hide;
 mod network_args;

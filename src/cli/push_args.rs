@@ -9,6 +9,7 @@ use super::chain;
 use super::network_args::NetworkArgs;
 use super::record_args::RecordOptions;
 use super::sound_args::SoundArgs;
+use super::encoder_args::EncoderArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
@@ -46,15 +47,6 @@ pub(super) struct PushArgs {
     /// Video bitrate, as 2500k or 4M [default: 2500k]
     #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
     video_bitrate: Option<u32>,
-    /// x264 preset, ultrafast to veryslow [default: veryfast]
-    #[arg(long)]
-    preset: Option<String>,
-    /// Seconds between keyframes [default: 2]
-    #[arg(long, value_name = "SECONDS")]
-    keyint: Option<f32>,
-    /// What the encoder optimises: low delay or quality (look-ahead, about half a second more delay) [default: low-latency]
-    #[arg(long)]
-    tune: Option<TuneArg>,
     /// X display to capture [default: $DISPLAY]
     #[arg(long)]
     display: Option<String>,
@@ -106,6 +98,8 @@ pub(super) struct PushArgs {
     /// Draw on the software adapter even if there is a GPU.
     #[arg(long)]
     pub(super) software_gpu: bool,
+    #[command(flatten)]
+    encoder: EncoderArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,12 +118,6 @@ enum AdaptArg {
     Balanced,
     /// Least delay, follows the link closely.
     Lively,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TuneArg {
-    LowLatency,
-    Quality,
 }
 
 /// "2500k", "2.5M", "2500" (kbit/s) into kbit/s.
@@ -205,15 +193,7 @@ impl PushArgs {
         set(&mut video.size, self.size);
         set(&mut video.fps, self.fps);
         set(&mut encoder.bitrate_kbps, self.video_bitrate);
-        set(&mut encoder.preset, self.preset.clone());
-        set(&mut encoder.keyframe_interval, self.keyint);
-        set(
-            &mut encoder.tune,
-            self.tune.map(|t| match t {
-                TuneArg::LowLatency => crate::encode::Tune::LowLatency,
-                TuneArg::Quality => crate::encode::Tune::Quality,
-            }),
-        );
+        self.encoder.over(encoder);
         stream.adapt.enabled &= !self.no_adapt;
         stream.trust_any_certificate |= self.trust_any_certificate;
         set(&mut stream.adapt.floor_kbps, self.min_bitrate);

@@ -368,7 +368,7 @@ impl VideoEncoderSettings {
         let bps = bitrate.bps();
         let buffer_ms = match (self.buffer_ms, self.tune) {
             (0, Tune::LowLatency) => 500,
-            (0, Tune::Quality) => 1000,
+            (0, Tune::Quality) => 700,
             (ms, _) => ms,
         };
         let part = |of: u32, num: u64, den: u64| {

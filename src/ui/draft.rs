@@ -14,6 +14,7 @@ pub use super::watermark_draft::WatermarkDraft;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::{SourceSpec, file_spec};
+use crate::encode::VideoEncoderSettings;
 use crate::engine::command::Command;
 use crate::engine::event::Severity;
 use crate::engine::status::Status;
@@ -65,6 +66,10 @@ pub struct Draft {
     pub talking: bool,
     /// Up to which count clip marks were cleared.
     pub clips_seen: BTreeMap<SourceId, u64>,
+    /// Field for further options of the encoder.
+    pub encoder_options: String,
+    /// Why the encoder's settings are not taken: said below them.
+    pub encoder_problem: Option<String>,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
     /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
@@ -112,6 +117,8 @@ impl Draft {
             sound: SoundDraft::default(),
             talking: false,
             clips_seen: BTreeMap::new(),
+            encoder_options: settings.encoder.options.clone(),
+            encoder_problem: None,
             filters_of_scene: false,
             compare: false,
             messages: MessageLog::default(),
@@ -239,10 +246,25 @@ impl Draft {
 
     /// Takes another bitrate; while the encoder runs it is changed there without a break.
     pub fn choose_bitrate(&mut self, kbps: u32, running: bool, commands: &mut Vec<Command>) {
-        self.settings.encoder.bitrate_kbps = kbps;
-        if running {
+        let encoder = &mut self.settings.encoder;
+        encoder.bitrate_kbps = kbps;
+        // the peak is never below the mean
+        let lifted = (1..kbps).contains(&encoder.max_bitrate_kbps);
+        if lifted {
+            encoder.max_bitrate_kbps = kbps;
+        }
+        if running && !lifted {
             commands.push(Command::SetVideoBitrate(Bitrate::from_kbps(kbps)));
         } else {
+            self.apply(commands);
+        }
+    }
+
+    /// Takes other settings of the encoder, or says why not.
+    pub fn choose_encoder(&mut self, encoder: VideoEncoderSettings, commands: &mut Vec<Command>) {
+        self.encoder_problem = encoder.validate_for_stream().err().map(|e| e.to_string());
+        if self.encoder_problem.is_none() {
+            self.settings.encoder = encoder;
             self.apply(commands);
         }
     }

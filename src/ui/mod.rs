@@ -8,6 +8,7 @@
 
 mod app;
 pub mod draft;
+pub mod encoder_text;
 pub mod filter_text;
 pub mod history;
 pub mod messages;

@@ -34,6 +34,7 @@ impl Kaibo {
             .env_remove("KAIBO_URL")
             .env_remove("KAIBO_KEY")
             .env_remove("RUST_LOG")
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

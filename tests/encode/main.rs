@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test helper that fails may panic")]
 
 mod audio;
+mod options;
 mod probe;
 mod rate;
 mod replacement;
+mod session;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod video;
 
 use ffmpeg_next::{Packet, codec, decoder, ffi};

@@ -30,19 +30,16 @@ fn why(report: &EncoderReport) -> (Why, &str) {
     }
 }
 
-/// Five seconds; where others use the machine (wall time of a picture against its processor time tells) what a busy one
-/// is given.
-fn limit(reports: &[EncoderReport]) -> Duration {
-    let Outcome::Works(measured) = &report(reports, "x264").outcome else {
-        return Duration::from_secs(16);
-    };
-    let cost = measured
-        .presets
-        .iter()
-        .find(|c| c.preset == "veryfast")
-        .unwrap();
-    let busy = measured.picture_ms > 1.5 * cost.cpu_ms;
-    Duration::from_secs(if busy { 16 } else { 5 })
+/// Five seconds; where others use the machine, too, what a busy one is given.
+fn limit() -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|l| l.parse().ok())
+        .unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    Duration::from_secs(if load > cores { 17 } else { 5 })
 }
 
 #[test]
@@ -51,7 +48,7 @@ fn every_candidate_works_or_says_why_not_within_five_seconds() {
     let began = Instant::now();
     let reports = prober().probe(&settings, FORMAT);
     let took = began.elapsed();
-    assert!(took < limit(&reports), "{took:?}");
+    assert!(took < limit(), "{took:?}");
     assert!(reports.len() > 20, "{}", reports.len());
     assert!(report(&reports, "x264").works(), "{reports:?}");
     for listed in listed(&reports) {
@@ -192,10 +189,17 @@ fn a_driver_that_crashes_or_hangs_takes_only_its_child_down() {
         assert_eq!(why, expected, "{reason}");
         assert!(reason.contains(word), "{reason}");
         assert!(took < Duration::from_secs(5), "{took:?}");
-        assert!(
-            report(&reports, "x264").works(),
-            "the others are not touched: {reports:?}"
-        );
+        let crashed = |r: &&EncoderReport| {
+            matches!(
+                &r.outcome,
+                Outcome::Unusable {
+                    why: Why::Crashed,
+                    ..
+                }
+            )
+        };
+        let others = reports.iter().filter(|r| !r.name.starts_with("nvenc"));
+        assert_eq!(others.filter(crashed).count(), 0, "{reports:?}");
     }
 }
 

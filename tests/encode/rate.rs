@@ -1,13 +1,15 @@
 //! Rate control of every encoder that works here, at virtual time: pictures are fed as fast as they are taken, their time
 //! stamps say when they are.
 
+use std::sync::LazyLock;
+
 use kaibo::encode::probe::Prober;
 use kaibo::encode::{
     Reconfigured, Style, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video,
 };
 use kaibo::media::packet::{Bitrate, EncodedPacket};
-use kaibo::media::time::FrameRate;
-use kaibo::media::video::Resolution;
+use kaibo::media::time::{FrameRate, MediaTime};
+use kaibo::media::video::{Resolution, VideoFrame};
 
 use super::video::kbps;
 use super::{picture, say_figure};
@@ -37,13 +39,25 @@ fn encoders() -> Vec<VideoEncoderSettings> {
     can
 }
 
+/// When picture `i` is.
+fn picture_time(i: u64) -> MediaTime {
+    MediaTime::from_millis(5_000) + FrameRate::FPS_30.frame_offset(i)
+}
+
 fn encode(
     encoder: &mut dyn VideoEncoder,
     pictures: std::ops::Range<u64>,
     out: &mut Vec<EncodedPacket>,
 ) {
+    // sixty pictures again and again: the cut falls on a keyframe
+    static PICTURES: LazyLock<Vec<VideoFrame>> =
+        LazyLock::new(|| (0..60).map(|i| picture(i, SIZE, 0)).collect());
     for i in pictures {
-        encoder.encode(&picture(i, SIZE, 0), false, out).unwrap();
+        let frame = VideoFrame {
+            pts: picture_time(i),
+            ..PICTURES[(i % 60) as usize].clone()
+        };
+        encoder.encode(&frame, false, out).unwrap();
     }
 }
 

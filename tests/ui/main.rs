@@ -6,6 +6,7 @@
 
 mod camera;
 mod chain;
+mod encoder;
 mod filters;
 mod network;
 mod pictures;

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::picture::picture;
-use super::{Measured, PresetCost, cpu};
+use super::{Measured, PresetCost, os};
 use crate::encode::av::Av;
 use crate::encode::candidate::{self, Candidate, Place, VideoCodec};
+use crate::encode::select::SLOWEST;
 use crate::encode::settings::{AUTO, VideoEncoderSettings, VideoFormat};
 use crate::encode::{EncodeError, in_words};
 use crate::media::video::{Resolution, VideoFrame};
+use crate::stage::{StopFlag, spawn};
 
 /// Pictures that an encoder is tried with: enough to fill what it holds back.
 const PICTURES: u64 = 8;
@@ -22,6 +24,9 @@ const WARM_UP: u64 = 2;
 const FIRST_PRESET: &str = "veryfast";
 /// Time for measuring presets, after which no further one is begun.
 const MEASURING: Duration = Duration::from_millis(900);
+
+/// Longest life of a child whose parent is gone.
+const ORPHAN: Duration = Duration::from_secs(30);
 
 /// What to try.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,8 +47,17 @@ pub enum Answer {
     Failed(String),
 }
 
-/// Tries what the text asks for; the answer is one line for standard output.
+/// Tries what the text asks for; the answer is one line for standard output. The process ends itself when nobody does:
+/// a program that was closed meanwhile leaves no stuck child behind.
 pub fn run(request: &str) -> String {
+    let limit = |(), stop: &StopFlag| {
+        if !stop.sleep(ORPHAN) {
+            std::process::abort(); // an orderly exit would wait for the driver
+        }
+        Ok(())
+    };
+    let ready = || Ok::<_, std::convert::Infallible>(());
+    let _limit = spawn("probe-limit", &StopFlag::new(), ready, limit, |_| {});
     let answer = match serde_json::from_str::<Request>(request) {
         Err(e) => Answer::Failed(format!("not a request: {e}")),
         Ok(request) => match tried(&request) {
@@ -158,8 +172,9 @@ fn presets(
     // what one core does in time may be held by several; what it does not is not worth a look at slower ones
     if measure(names[first])? < interval_ms {
         for preset in &names[first + 1..] {
-            if began.elapsed() > MEASURING || measure(preset)? >= interval_ms {
-                break;
+            let late = began.elapsed() > MEASURING;
+            if late || measure(preset)? >= interval_ms || *preset == SLOWEST {
+                break; // slower ones are never chosen
             }
         }
     }
@@ -177,18 +192,17 @@ fn cost(
     pictures: &[VideoFrame],
 ) -> Result<f32, EncodeError> {
     let mut av = Av::open(candidate, settings, format)?;
-    let mut began = cpu::time();
-    let pictures = pictures.iter().take((WARM_UP + MEASURED) as usize);
-    for (i, picture) in pictures.enumerate() {
-        if i as u64 == WARM_UP {
-            began = cpu::time();
+    let mut began = os::cpu_time();
+    for (i, picture) in (0..WARM_UP + MEASURED).zip(pictures) {
+        if i == WARM_UP {
+            began = os::cpu_time();
         }
         av.send(picture, false)?;
         while av.receive()?.is_some() {}
     }
     av.send_end()?;
     while av.receive()?.is_some() {}
-    let spent = cpu::time().saturating_sub(began);
+    let spent = os::cpu_time().saturating_sub(began);
     #[expect(clippy::cast_precision_loss, reason = "a few pictures")]
     Ok(spent.as_secs_f32() * 1000.0 / MEASURED as f32)
 }

@@ -6,9 +6,9 @@
 
 pub mod cache;
 pub mod child;
-#[cfg_attr(unix, path = "cpu_unix.rs")]
-#[cfg_attr(not(unix), path = "cpu_other.rs")]
-mod cpu;
+#[cfg_attr(unix, path = "os_unix.rs")]
+#[cfg_attr(not(unix), path = "os_other.rs")]
+mod os;
 mod picture;
 mod reason;
 
@@ -307,7 +307,9 @@ impl Running {
     fn start(prober: &Prober, request: &child::Request) -> std::io::Result<Self> {
         let text = serde_json::to_string(request).map_err(std::io::Error::other)?;
         let (out, err) = (tempfile::tempfile()?, tempfile::tempfile()?);
-        let child = Command::new(&prober.program)
+        let mut command = Command::new(&prober.program);
+        os::without_window(&mut command);
+        let child = command
             .arg(SUBCOMMAND)
             .arg(text)
             .envs(prober.env.iter().map(|(k, v)| (k, v)))
@@ -324,7 +326,12 @@ impl Running {
             Ok(Some(status)) => status,
             Ok(None) => {
                 self.kill();
-                let what = "its driver hangs: it did not answer, so it is left alone";
+                let what = match c.place {
+                    Place::Hardware => "its driver hangs: it did not answer, so it is left alone",
+                    Place::Processor => {
+                        "no answer in time, the machine is too busy: try again later"
+                    }
+                };
                 return unusable(Why::Hung, what.to_owned());
             }
             Err(e) => return unusable(Why::Failed, format!("it could not be watched: {e}")),
@@ -338,7 +345,7 @@ impl Running {
                 unusable(why, reason)
             }
             Some(child::Answer::Works(_)) | None => {
-                let how = how_it_ended(status);
+                let how = os::how_it_ended(status);
                 let what = format!(
                     "its driver crashed ({how}), so it is left alone: update the graphics driver"
                 );
@@ -378,21 +385,4 @@ fn read(file: &mut File) -> String {
         tracing::debug!(%error, "a probe's words could not be read");
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(unix)]
-fn how_it_ended(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match status.signal() {
-        Some(11) => "segmentation fault".to_owned(),
-        Some(6) => "abort".to_owned(),
-        Some(4) => "illegal instruction".to_owned(),
-        Some(signal) => format!("signal {signal}"),
-        None => status.to_string(),
-    }
-}
-
-#[cfg(not(unix))]
-fn how_it_ended(status: ExitStatus) -> String {
-    status.to_string()
 }

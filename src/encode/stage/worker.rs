@@ -245,7 +245,7 @@ impl Worker {
         let (factory, format) = (Arc::clone(&self.core.factory), self.core.format);
         let opened = factory(&self.settings, format, next_generation());
         self.beat.busy.store(false, Ordering::Relaxed);
-        if let Some(old) = std::mem::replace(&mut self.encoder, Some(opened?)) {
+        if let Some(old) = self.encoder.replace(opened?) {
             close(old);
         }
         self.bitrate = Bitrate::from_kbps(self.settings.bitrate_kbps);
