@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::chain;
+use super::encoder_args::EncoderArgs;
 use super::network_args::NetworkArgs;
 use super::record_args::RecordOptions;
 use super::sound_args::SoundArgs;
-use super::encoder_args::EncoderArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
 use crate::capture::media_file::MediaFileSettings;
