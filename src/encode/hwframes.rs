@@ -140,8 +140,9 @@ mod tests {
         };
         let mut picture = frame::Video::new(format::Pixel::NV12, 320, 180);
         for plane in 0..2 {
-            for (i, byte) in picture.data_mut(plane).iter_mut().enumerate() {
-                *byte = (i * 7 % 251) as u8;
+            let pattern = (0..251_u8).cycle();
+            for (byte, value) in picture.data_mut(plane).iter_mut().zip(pattern) {
+                *byte = value;
             }
         }
         let up = frames.upload(&picture).unwrap();
