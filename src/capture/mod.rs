@@ -366,7 +366,7 @@ pub fn open_audio(
     return microphone::open(kind, device.as_deref(), cx);
     #[cfg(not(feature = "mic"))]
     {
-        let _ = (kind, device);
+        let _ = (kind, device, cx);
         Err(SourceError::NotBuilt {
             what: spec.called(),
             feature: "mic",

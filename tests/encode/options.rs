@@ -187,7 +187,7 @@ fn old_settings_files_still_load() {
 fn constant_quality_stays_below_the_bitrate_and_quantisers_do_not_care() {
     let rate = |rate_control, quality, bitrate_kbps| {
         bytes(&with(|s| {
-            (s.rate_control, s.quality, s.bitrate_kbps) = (rate_control, quality, bitrate_kbps)
+            (s.rate_control, s.quality, s.bitrate_kbps) = (rate_control, quality, bitrate_kbps);
         }))
     };
     let free = rate(RateControl::Crf, 18, 50_000);
