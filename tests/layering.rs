@@ -132,7 +132,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
     ("rubato", &["audio"]),
     ("nnnoiseless", &["audio/chain/noise"]),
-    ("ebur128", &["audio/master/loudness"]),
+    (
+        "ebur128",
+        &["audio/master/loudness", "audio/master/limiter/tests"],
+    ),
     ("x11rb", &["capture/screen"]),
     ("wgpu", &["gpu", "render", "ui"]),
     ("fontdb", &["render/overlay/text"]),

@@ -191,7 +191,7 @@ impl BandwidthArgs {
 
 /// Twitch takes a stream with this switch and shows it to nobody.
 fn with_test_switch(url: &RtmpUrl) -> Option<RtmpUrl> {
-    let known = ["twitch.tv", "live-video.net"];
+    let known = ["twitch.tv", "contribute.live-video.net"];
     if !known.iter().any(|service| is_under(&url.host, service)) {
         return None;
     }

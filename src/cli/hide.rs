@@ -3,12 +3,14 @@
 
 use std::ffi::{OsStr, OsString};
 
-/// Options whose values may hold a secret, and the variable that says the same.
-const OPTIONS: [(&str, &str); 3] = [
-    ("--url", "KAIBO_URL"),
-    ("--also", "KAIBO_ALSO"),
-    ("--proxy", "KAIBO_PROXY"),
-];
+/// An option whose value may hold a secret, and the variable that says the same.
+type Hidden = (&'static str, &'static str);
+
+const PROXY: Hidden = ("--proxy", "KAIBO_PROXY");
+/// Of `kaibo push`.
+const OF_PUSH: &[Hidden] = &[("--url", "KAIBO_URL"), ("--also", "KAIBO_ALSO"), PROXY];
+/// Of `kaibo check`, whose address stands alone.
+const OF_CHECK: &[Hidden] = &[PROXY];
 
 /// A variable and its value.
 type Secret = (&'static str, OsString);
@@ -57,25 +59,31 @@ fn without_secrets(args: &[OsString]) -> Option<(Vec<OsString>, Vec<Secret>)> {
             None => secrets.push((variable, value)),
         }
     };
-    let checks = args.get(1..)?.iter().any(|a| a == "check");
+    // only what the command takes: the rest is for the argument parser to refuse
+    let commands = args.get(1..)?.iter().filter_map(|a| match a.to_str()? {
+        "push" => Some(OF_PUSH),
+        "check" => Some(OF_CHECK),
+        _ => None,
+    });
+    let options = commands.into_iter().next()?;
     let mut rest = args.iter();
     left.push(rest.next()?.clone());
     while let Some(arg) = rest.next() {
         let text = arg.to_string_lossy();
-        if text == "--" {
-            left.push(arg.clone());
-            left.extend(rest.by_ref().cloned());
-            break;
-        }
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(OsString::from(value))),
             None => (&*text, None),
         };
-        let option = OPTIONS.iter().find(|(option, _)| *option == name);
+        let option = options.iter().find(|(option, _)| *option == name);
         if let Some((_, variable)) = option {
             // without a value it is the argument parser that has something to say
-            take(*variable, value.or_else(|| rest.next().cloned())?);
-        } else if checks && is_address(&text) {
+            let value = value.or_else(|| rest.next().cloned())?;
+            if value.to_string_lossy().starts_with("--") {
+                return None;
+            }
+            take(*variable, value);
+        } else if is_address(&text) {
+            // an address without its option, or behind "--"
             take("KAIBO_URL", arg.clone());
         } else {
             left.push(arg.clone());
@@ -122,11 +130,17 @@ mod tests {
         assert_eq!(left, "kaibo check --json");
         assert_eq!(secrets[0], ("KAIBO_URL", "rtmps://h/a/k".to_owned()));
         assert_eq!(secrets[1], ("KAIBO_PROXY", "socks5://u:p@h:1".to_owned()));
+        for stray in ["push rtmp://h/a/k", "check -- rtmp://h/a/k"] {
+            let (left, secrets) = hidden(&format!("kaibo {stray}")).unwrap();
+            assert!(!left.contains("rtmp"), "{left}");
+            assert_eq!(secrets, [("KAIBO_URL", "rtmp://h/a/k".to_owned())]);
+        }
         for nothing in [
             "kaibo",
             "kaibo push --source test",
             "kaibo push --url",
-            "kaibo check -- rtmp://h/a/k",
+            "kaibo push --url --also rtmp://h/a/k",
+            "kaibo record a.mp4 --url rtmp://h/a/k",
             "kaibo serve",
         ] {
             assert_eq!(hidden(nothing), None, "{nothing}");

@@ -19,6 +19,9 @@ use crate::rtmp::url::RtmpUrl;
 
 /// Tries before a server that never answered is given up; one that had the stream is tried until stopped.
 const FIRST_TRIES: u32 = 3;
+/// Longest wait for the plain MP4 of an ended recording to be begun, and how often it is looked at.
+const MP4_BEGINS: Duration = Duration::from_secs(5);
+const MP4_LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: PushArgs) -> Exit {
     let asked = args
@@ -33,6 +36,7 @@ pub(super) fn run(args: PushArgs) -> Exit {
     } else {
         AdapterChoice::Best
     };
+    let makes_mp4 = settings.recording.make_mp4;
     let gpu = match GpuContext::headless(choice) {
         Ok(gpu) => gpu,
         Err(e) => return fail(&chain(&e), Exit::NotOpened),
@@ -56,6 +60,11 @@ pub(super) fn run(args: PushArgs) -> Exit {
         }
         Err(e) => fail(&e.to_string(), Exit::NotOpened),
     };
+    if makes_mp4 && show.recorded {
+        block_on(show.make_mp4(&news)).unwrap_or_else(|e| {
+            fail(&chain(&e), Exit::NotOpened);
+        });
+    }
     if let Some(path) = &args.flight_recorder
         && let Err(e) = std::fs::write(path, engine.handle().flight_record())
     {
@@ -130,6 +139,37 @@ impl<'a> Show<'a> {
         match self.watch(news).await {
             Exit::Done if self.spoiled => Exit::NotOpened,
             exit => exit,
+        }
+    }
+
+    /// Ends the recording and waits for its plain MP4; interrupting leaves it unmade, the recording is there.
+    async fn make_mp4(&mut self, news: &Notify) {
+        if self.handle.send(Command::StopRecording).is_err() {
+            return;
+        }
+        let interrupted = interrupted();
+        tokio::pin!(interrupted);
+        let mut patience = Instant::now() + MP4_BEGINS;
+        while Instant::now() < patience {
+            tokio::select! {
+                () = &mut interrupted => return,
+                () = tokio::time::sleep(MP4_LOOK) => {},
+                () = news.notified() => {},
+            }
+            let mut ended = false;
+            for event in self.handle.drain_events() {
+                self.print(Line::Event(&event));
+                ended |= matches!(
+                    event.kind,
+                    EventKind::Mp4Made | EventKind::Mp4Failed | EventKind::RecordingFailed
+                );
+            }
+            let status = self.handle.status();
+            if status.mp4.is_some() {
+                patience = Instant::now() + MP4_BEGINS;
+            } else if ended && status.recording.is_none() {
+                return;
+            }
         }
     }
 

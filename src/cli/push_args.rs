@@ -236,7 +236,8 @@ impl PushArgs {
         }
         self.network.apply(&mut settings.network);
         let problems = settings.problems();
-        if problems.is_empty() && !settings.stream.url.trim().is_empty() {
+        let pushes = !self.alone && !settings.stream.url.trim().is_empty();
+        if problems.is_empty() && pushes {
             RtmpUrl::parse(&settings.stream.url, Some(&key)).map_err(|e| format!("--url: {e}"))?;
         }
         match problems.as_slice() {

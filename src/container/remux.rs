@@ -153,6 +153,7 @@ fn copy(
             // the end of an interrupted recording may be torn in the middle of a packet
             Err(_) if made.packets > 0 => {
                 errors += 1;
+                made.damaged += 1; // so that the recording itself is kept
                 if errors >= MOST_ERRORS {
                     break;
                 }

@@ -1,5 +1,5 @@
 //! The encoders this program knows: what each can do and how our settings become its options. One file a family in
-//! [`family`](super::family), one line of [`FAMILIES`] each; nothing here opens anything.
+//! `family`, one line of `FAMILIES` each; nothing here opens anything.
 
 use serde::Serialize;
 

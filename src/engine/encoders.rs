@@ -57,8 +57,11 @@ impl Encoders {
         self.key = key;
         if let Some(known) = prober.known(&encoder, format) {
             self.reports = Some(Arc::new(known));
+            // what waits is not kept longer than the next look
+            self.asked = self.asked.map(|at| at.checked_sub(PATIENCE).unwrap_or(at));
             return;
         }
+        self.reports = None; // what is known is of other settings
         let (notices, key) = (self.notices.clone(), self.key.clone());
         let work = move |(), _: &StopFlag| {
             let reports = prober.reports(&encoder, format);
@@ -103,7 +106,11 @@ impl Encoders {
                     .retain(|c| !matches!(c, Command::StartRecording(_)));
                 Some(command)
             }
-            Command::StartStream | Command::StartRecording(_)
+            Command::StopReplay => {
+                self.waiting.retain(|c| !matches!(c, Command::StartReplay));
+                Some(command)
+            }
+            Command::StartStream | Command::StartRecording(_) | Command::StartReplay
                 if self.asked.is_some()
                     && self.reports.is_none()
                     && self.waiting.len() < WAITING =>

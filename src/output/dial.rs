@@ -117,6 +117,7 @@ impl Dialer<'_> {
                         self.may_have_the_key(&next, &network)?;
                         tracing::info!(to = %next, "redirected");
                         url = next;
+                        logins = 0;
                     }
                     Demand::Auth(wanted) => {
                         logins += 1;

@@ -13,6 +13,9 @@ use super::adapt::{BitrateController, Decision};
 use super::backoff::{Backoff, Next};
 use super::dial::{Consent, Dialer, Wish};
 use super::latch::Latch;
+/// Nobody says whether a redirect may be followed: after so long the server that sent us there is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
 pub use super::link::Limits;
 use super::link::{Ghost, Link};
 use super::net::resolver::Resolver;
@@ -171,6 +174,8 @@ impl Shared {
                     _ = stop.wait_for(|stop| *stop) => return,
                     () = self.consent.given(&host, &network) => {}
                     () = self.retry_now.notified() => {}
+                    // the server that sent us there may take the stream again
+                    () = sleep(ASK_AGAIN) => {}
                 }
                 self.figures.lock().asks = None;
                 continue;

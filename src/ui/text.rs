@@ -434,8 +434,8 @@ texts! {
     bind_hint: "any (for example eth0 or 192.168.1.5)", "不限（例如 eth0 或 192.168.1.5）";
     resolver: "Names are looked up by", "域名解析方式";
     resolver_system: "The system", "系统";
-    resolver_doh: "DNS over HTTPS", "DNS over HTTPS";
-    resolver_httpdns: "HTTPDNS", "HTTPDNS";
+    resolver_doh: "DNS over HTTPS", "加密 DNS（DoH）";
+    resolver_httpdns: "HTTPDNS", "HTTPDNS（云解析）";
     resolver_url: "Address of the service", "解析服务地址";
     move_when_slow: "Change to another address of the server when slow", "变慢时自动切换到其他服务器地址";
     enhanced: "Enhanced RTMP", "增强型 RTMP";

@@ -312,6 +312,11 @@ impl Running {
         let child = command
             .arg(SUBCOMMAND)
             .arg(text)
+            // a driver that crashes leaves its environment in the system's journal
+            .env_remove("KAIBO_URL")
+            .env_remove("KAIBO_ALSO")
+            .env_remove("KAIBO_PROXY")
+            .env_remove("KAIBO_KEY")
             .envs(prober.env.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
@@ -343,6 +348,10 @@ impl Running {
             Some(child::Answer::Failed(error)) => {
                 let (why, reason) = reason::explain(c, &error, &log);
                 unusable(why, reason)
+            }
+            None if os::was_told_to_end(status) => {
+                let what = "it was ended from outside: try again later";
+                unusable(Why::Failed, what.to_owned())
             }
             Some(child::Answer::Works(_)) | None => {
                 let how = os::how_it_ended(status);

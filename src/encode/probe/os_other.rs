@@ -15,6 +15,11 @@ pub(super) fn how_it_ended(status: ExitStatus) -> String {
     status.to_string()
 }
 
+/// Whether somebody else ended it: cannot be told here.
+pub(super) const fn was_told_to_end(_: ExitStatus) -> bool {
+    false
+}
+
 /// A child of a program with a window would open a console.
 pub(super) fn without_window(command: &mut Command) {
     #[cfg(windows)]

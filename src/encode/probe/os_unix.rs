@@ -22,5 +22,10 @@ pub(super) fn how_it_ended(status: ExitStatus) -> String {
     }
 }
 
+/// Somebody ended it (a person at the terminal, the system short of memory): hang-up, interrupt, kill, terminate.
+pub(super) fn was_told_to_end(status: ExitStatus) -> bool {
+    matches!(status.signal(), Some(1 | 2 | 9 | 15))
+}
+
 /// Children have no windows here.
 pub(super) const fn without_window(_: &mut Command) {}

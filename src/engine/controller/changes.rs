@@ -110,7 +110,7 @@ impl Controller {
     }
 
     /// Opens what the scene needs and gives it to the render stage; opens all sources anew when `reopen`.
-    fn show_scene(&mut self, reopen: bool) {
+    pub(super) fn show_scene(&mut self, reopen: bool) {
         let (scene, video) = (&self.settings.scene, &self.settings.video);
         let state = self.sources.apply(scene, video, reopen);
         self.overlays.show(&scene.watermarks, video.size);

@@ -248,10 +248,10 @@ impl Controller {
                 Severity::Notice,
                 format!("{target}: goes on over another server ({peer})"),
             ),
-            OutputEvent::RedirectAsked { host } => {
-                let text = redirect_question(&host);
-                return self.tell(Severity::Degraded, EventKind::RedirectAsked { host }, text);
-            }
+            OutputEvent::RedirectAsked { host } => (
+                Severity::Degraded,
+                format!("{target}: {}", redirect_question(&host)),
+            ),
             OutputEvent::Degraded { .. }
             | OutputEvent::Record(_)
             | OutputEvent::NeedKeyframe

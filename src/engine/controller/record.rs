@@ -124,6 +124,10 @@ impl Controller {
 
     /// Makes a plain MP4 of a recording, after those that wait already.
     pub(super) fn make_mp4(&mut self, from: PathBuf) {
+        if self.is_written(&from) {
+            let text = "the recording is still running: end it first";
+            return self.tell(Severity::Degraded, EventKind::Mp4Failed, text);
+        }
         if !self.mp4.add(from, &self.notices) {
             let text = "too many recordings wait for their MP4: try again later";
             self.tell(Severity::Degraded, EventKind::Mp4Failed, text);
@@ -175,7 +179,14 @@ impl Controller {
         }
     }
 
-    pub(super) fn recordings_seen(&mut self, seen: RecordFolder) {
+    /// It is the file being recorded into.
+    fn is_written(&self, path: &Path) -> bool {
+        let recorder = self.broadcast.recorder.as_ref();
+        recorder.is_some_and(|r| r.record_stats().file.as_path() == path)
+    }
+
+    pub(super) fn recordings_seen(&mut self, mut seen: RecordFolder) {
+        seen.unfinished.retain(|path| !self.is_written(path));
         let known = std::mem::replace(&mut self.recordings, Arc::new(seen));
         let new = Arc::clone(&self.recordings);
         for recording in &new.unfinished {

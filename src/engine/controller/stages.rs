@@ -120,8 +120,7 @@ impl Controller {
     /// The sound rings ended with the stage that read them: sources are opened anew with it.
     fn restart_audio(&mut self) -> Result<(), String> {
         self.audio = self.audio_parts.start().map_err(|e| words(&e))?;
-        let state = (self.sources).apply(&self.settings.scene, &self.settings.video, true);
-        self.render_parts.scene.store(Arc::new(state));
+        self.show_scene(true);
         self.open_sounds(true);
         self.listener = None;
         self.apply_monitor();

@@ -139,7 +139,11 @@ impl Route {
         } = self;
         let mut addresses = resolver.lookup(host, port, network, limit).await?;
         addresses.sort_by_key(|a| Some(a.ip()) == *avoid);
-        let stream = reach(&addresses, host, port, local, limit).await?;
+        let reached = reach(&addresses, host, port, local, limit).await;
+        if reached.is_err() {
+            resolver.forget(host);
+        }
+        let stream = reached?;
         if network.resolver != ResolverKind::System
             && let Ok(peer) = stream.peer_addr()
         {

@@ -112,6 +112,12 @@ impl Resolver {
         }
     }
 
+    /// None of a host's addresses answers: the service is asked again.
+    pub(in crate::output) fn forget(&self, host: &str) {
+        let host = host.to_ascii_lowercase();
+        self.kept.lock().retain(|(_, kept), _| *kept != host);
+    }
+
     /// A connection to `ip` was made in this time.
     pub(in crate::output) fn measured(&self, ip: IpAddr, took: Duration) {
         self.note(ip, |seen| {

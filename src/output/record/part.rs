@@ -211,7 +211,8 @@ impl<M: Medium> Part<M> {
             // nothing was recorded: no file rather than an empty one
             std::fs::remove_file(&self.path).ok();
         }
-        let kept = self.format.holds_chapters() && result.is_ok() || self.written == 0;
+        let kept =
+            self.format.holds_chapters() && result.is_ok() && !self.torn || self.written == 0;
         if let Some(sidecar) = self.sidecar.take()
             && let Err(error) = sidecar.finish(kept)
         {

@@ -4,7 +4,7 @@
 //! On the recording thread; [`unfinished`] on a thread of its own.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Sidecar {
             .create(true)
             .truncate(true)
             .open(&path)?;
-        // a file system without locks: the recording will be offered as interrupted while it runs, no harm
+        // on a file system without locks no recording counts as interrupted
         file.try_lock().ok();
         let text = "; Kaibo is writing the file of this name. When Kaibo is not running, the recording was interrupted:\n\
                     ; it plays to its last second, and `kaibo remux` makes a plain MP4 of it.\n";
@@ -119,7 +119,7 @@ fn is_abandoned(marker: &Path) -> bool {
     let Ok(file) = OpenOptions::new().read(true).write(true).open(marker) else {
         return false;
     };
-    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    file.try_lock().is_ok()
 }
 
 /// The user has dealt with an interrupted recording: it is not told of again. Its marks are kept.

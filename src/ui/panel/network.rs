@@ -48,7 +48,17 @@ fn field(text: &mut String, hint: &str, ui: &mut Ui) -> Response {
 /// Proxy and interface; true when the user has finished changing one.
 fn way_ui(t: &Text, network: &mut NetworkSettings, ui: &mut Ui) -> bool {
     let label = label_ui(ui, t.proxy);
-    let proxy = field(network.proxy.text_mut(), t.proxy_hint, ui).labelled_by(label.id);
+    // with a password it is hidden, as keys are, but while it is typed
+    let id = ui.make_persistent_id("proxy");
+    let text = network.proxy.text_mut();
+    let hidden = text.contains('@') && !ui.memory(|m| m.has_focus(id));
+    let proxy = TextEdit::singleline(text)
+        .id(id)
+        .password(hidden)
+        .hint_text(t.proxy_hint)
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(8, 6));
+    let proxy = ui.add(proxy).labelled_by(label.id);
     let label = label_ui(ui, t.bind);
     let bind = field(&mut network.bind, t.bind_hint, ui).labelled_by(label.id);
     proxy.lost_focus() || bind.lost_focus()
