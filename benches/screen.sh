@@ -72,7 +72,7 @@ check "what was allowed is kept, for the user only" test "$(stat -c %a "$XDG_STA
 asked=$(dialogs)
 check "it comes again, with or without a question" rate
 echo "        questions before and after: $asked, $(dialogs)"
-sed -i 's/"monitor-0":"[^"]*"/"monitor-0":"no such token"/' "$XDG_STATE_HOME/kaibo/screen-sharing.json"
+sed -i 's/"monitor":"[^"]*"/"monitor":"0:no such token"/' "$XDG_STATE_HOME/kaibo/screen-sharing.json"
 check "a token that the desktop refuses is one more question" rate
 rm -rf "$XDG_STATE_HOME/kaibo"
 "$DESKTOPLAB/answer" cancel

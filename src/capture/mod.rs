@@ -193,6 +193,12 @@ pub trait VideoSource {
         false
     }
 
+    /// It has nothing to show yet through nobody's fault: a person is asked, or the window is minimised. It may not have
+    /// delivered at all.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
     /// Pictures that came broken and were left out, since it was opened.
     fn corrupt(&self) -> u64 {
         0

@@ -376,6 +376,9 @@ impl Run {
                 self.shared.state.lock().description = source.describe();
             }
             let now = Instant::now();
+            if source.is_waiting() {
+                watch = StallWatch::new(now, self.timing.stall);
+            }
             if let Some(silent) = watch.stalled(now, source.may_be_still()) {
                 return Err(SourceError::Stalled {
                     what: self.name.clone(),

@@ -143,7 +143,7 @@ impl<'a> Show<'a> {
     }
 
     /// Ends the recording and waits for its plain MP4; interrupting leaves it unmade, the recording is there.
-    async fn make_mp4(&mut self, news: &Notify) {
+    async fn make_mp4(&self, news: &Notify) {
         if self.handle.send(Command::StopRecording).is_err() {
             return;
         }

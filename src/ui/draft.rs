@@ -156,7 +156,14 @@ impl Draft {
     }
 
     /// Shows another source in the lowest layer.
-    pub fn choose_source(&mut self, source: SourceSpec, commands: &mut Vec<Command>) {
+    pub fn choose_source(&mut self, mut source: SourceSpec, commands: &mut Vec<Command>) {
+        // another screen is shown with the pointer or without as the last one was
+        if let (Some(SourceSpec::Screen(old)), SourceSpec::Screen(new)) =
+            (self.source(), &mut source)
+            && old.area != new.area
+        {
+            new.cursor = old.cursor;
+        }
         match self.settings.scene.layers.first_mut() {
             Some(layer) => layer.source = source,
             None => self.settings.scene.layers.push(Layer::new(source)),

@@ -313,6 +313,13 @@ fn the_preview_compares_and_viewers_see_the_filtered_picture() {
         }
     };
     assert!(colour(&sent, 9).abs() < 4.0 && colour(&sent, 55).abs() < 4.0);
+    // the preview pauses after a picture that was dear, as the first one with its passes is
+    let shown = || read_texture(&gpu, &preview.texture.load_full().unwrap());
+    let old = (0..150).find(|_| {
+        next(&frames);
+        shown()[..3] == [200, 40, 40]
+    });
+    assert!(old.is_some(), "the preview never shows it");
     rig.stop();
     let rgba = read_texture(&gpu, &preview.texture.load_full().unwrap());
     for (n, p) in rgba.as_chunks::<4>().0.iter().enumerate() {

@@ -141,7 +141,12 @@ fn a_show_is_recorded_alone_and_takes_orders() {
     for recording in &recordings {
         let times = pictures(recording);
         let hole = times.windows(2).map(|w| w[1] - w[0]).max().unwrap();
-        assert!(times[0] == 0 && hole < 300, "{recording:?}: {hole} ms");
+        // sound that lies before the first picture by less than one of its blocks belongs to it
+        assert!(
+            times[0].abs() <= 22 && hole < 300,
+            "{recording:?}: from {} on, {hole} ms",
+            times[0]
+        );
     }
     let plain = videos.join("晚安-0001.mp4");
     assert_eq!(pictures(&plain).len(), pictures(&recordings[1]).len());

@@ -20,7 +20,7 @@ use crate::world::{World, draft, live, window};
 use crate::{click, taken};
 
 /// Tall enough that nothing must be scrolled to.
-const TALL: [f32; 2] = [1100.0, 1900.0];
+const TALL: [f32; 2] = [1100.0, 3000.0];
 
 fn applied(commands: &[Command]) -> AudioSettings {
     match commands {

@@ -16,7 +16,7 @@ use crate::taken;
 use crate::world::{World, draft, idle, live, window};
 
 /// Room for everything, so that nothing has to be scrolled into view.
-const TALL: [f32; 2] = [1280.0, 2200.0];
+const TALL: [f32; 2] = [1280.0, 3000.0];
 
 fn probed(status: Status) -> Status {
     let report = |name: &str, outcome| EncoderReport {

@@ -15,7 +15,7 @@ use crate::world::{World, draft, idle, live, window};
 use crate::{click, taken};
 
 /// High enough that nothing has to be scrolled to.
-const TALL: [f32; 2] = [1200.0, 1500.0];
+const TALL: [f32; 2] = [1200.0, 3000.0];
 
 fn scene(commands: &[Command]) -> &Scene {
     match commands {

@@ -568,7 +568,7 @@ fn the_language_can_be_switched() {
 fn everything_can_be_reached_by_keyboard() {
     let mut harness = window(idle(), draft(Language::English), SIZE);
     let mut reached = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         harness.key_press(egui::Key::Tab);
         harness.run();
         if let Some(node) = harness
@@ -583,7 +583,7 @@ fn everything_can_be_reached_by_keyboard() {
         "Test pattern",
         "Media file",
         "Microphone",
-        "Mute mic",
+        "Mute Microphone",
         "Address",
         "Stream key",
         "Record",

@@ -11,7 +11,7 @@ use kaibo::ui::text::Language;
 use crate::world::{SIZE, draft, idle, live, window};
 use crate::{click, field, taken};
 
-const TALL: [f32; 2] = [1100.0, 1400.0];
+const TALL: [f32; 2] = [1100.0, 3000.0];
 
 fn network(commands: &[Command]) -> NetworkSettings {
     match commands {
@@ -22,7 +22,7 @@ fn network(commands: &[Command]) -> NetworkSettings {
 
 #[test]
 fn the_network_part_is_closed_until_it_is_needed_and_sets_what_it_says() {
-    for (language, title, proxy, bind, system, service) in [
+    for (language, title, proxy, bind, system, service, doh) in [
         (
             Language::English,
             "Network",
@@ -30,6 +30,7 @@ fn the_network_part_is_closed_until_it_is_needed_and_sets_what_it_says() {
             "From interface or address",
             "Names are looked up by",
             "Address of the service",
+            "DNS over HTTPS",
         ),
         (
             Language::Chinese,
@@ -38,6 +39,7 @@ fn the_network_part_is_closed_until_it_is_needed_and_sets_what_it_says() {
             "出口网卡或本机地址",
             "域名解析方式",
             "解析服务地址",
+            "加密 DNS（DoH）",
         ),
     ] {
         let mut harness = window(idle(), draft(language), TALL);
@@ -62,7 +64,7 @@ fn the_network_part_is_closed_until_it_is_needed_and_sets_what_it_says() {
             .click();
         harness.run();
         taken(&mut harness);
-        let set = network(&click(&mut harness, "DNS over HTTPS"));
+        let set = network(&click(&mut harness, doh));
         assert_eq!(set.resolver, ResolverKind::Doh);
         assert!(harness.query_by_label(service).is_some());
     }

@@ -16,7 +16,7 @@ use crate::world::{draft, idle, live, output, window};
 use crate::{click, field, taken};
 
 /// High enough that nothing has to be scrolled to.
-const TALL: [f32; 2] = [1200.0, 1500.0];
+const TALL: [f32; 2] = [1200.0, 3000.0];
 
 /// Three minutes into the second file of a recording.
 pub(crate) fn recording() -> Status {

@@ -18,7 +18,7 @@ use crate::world::{World, draft, idle, live, window};
 use crate::{click, field, taken};
 
 /// Tall enough that nothing must be scrolled to.
-const TALL: [f32; 2] = [1100.0, 1300.0];
+const TALL: [f32; 2] = [1100.0, 3000.0];
 
 fn applied(commands: &[Command]) -> AudioSettings {
     match commands {
@@ -40,9 +40,9 @@ fn pick(harness: &mut Harness<'_, World>, list: &str, entry: &str) -> AudioSetti
 fn add(harness: &mut Harness<'_, World>, menu: &str, entry: &str) -> AudioSettings {
     harness.get_by_label(menu).click();
     harness.run();
-    // the entry, not the row of a sound that is called the same
+    // the entry, which lies over the row of a sound that is called the same
     let entries: Vec<_> = harness.get_all_by_label(entry).collect();
-    entries.last().unwrap().click();
+    entries.first().unwrap().click();
     harness.run();
     applied(&taken(harness))
 }
@@ -117,13 +117,12 @@ fn gain_and_offset_go_by_keyboard() {
     harness.key_press(egui::Key::ArrowRight);
     harness.run();
     assert_eq!(applied(&taken(&mut harness)).sounds[0].mix.gain_db, 1.0);
-    let offset = harness.get_by_role_and_label(Role::SpinButton, "Offset");
-    offset.click();
-    harness.run();
-    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
     harness
-        .get_by_role_and_label(Role::TextInput, "Offset")
-        .type_text("-250");
+        .get_by_role_and_label(Role::SpinButton, "Offset")
+        .focus();
+    harness.run();
+    harness.event(egui::Event::Text("-250".to_owned()));
+    harness.run();
     harness.key_press(egui::Key::Enter);
     harness.run();
     assert_eq!(applied(&taken(&mut harness)).sounds[0].mix.offset_ms, -250);

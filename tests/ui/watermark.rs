@@ -15,7 +15,7 @@ use crate::world::{World, draft, idle, live, window};
 use crate::{click, field, taken};
 
 /// Tall enough that nothing must be scrolled to.
-const TALL: [f32; 2] = [1100.0, 1200.0];
+const TALL: [f32; 2] = [1100.0, 3000.0];
 
 fn applied(commands: &[Command]) -> Vec<Watermark> {
     match commands {

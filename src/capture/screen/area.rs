@@ -105,7 +105,7 @@ impl FromStr for Region {
 }
 
 /// How a window is found again: first by its number, as long as it is of the same program; then by program and title;
-/// then by the program alone. With no program, by its title, whole or in part.
+/// then by the program alone, if that has one window. With no program, by its title, whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WindowMatch {
@@ -151,6 +151,11 @@ impl WindowMatch {
     #[cfg(any(test, all(target_os = "linux", feature = "screen-x11")))]
     pub(super) fn find<'w>(&self, windows: &'w [WindowFacts]) -> Option<&'w WindowFacts> {
         let last = |fits: &dyn Fn(&WindowFacts) -> bool| windows.iter().rev().find(|w| fits(w));
+        // of several windows of a program none is shown that was not chosen: it may be private
+        let only = |fits: &dyn Fn(&WindowFacts) -> bool| {
+            let mut fitting = windows.iter().filter(|w| fits(w));
+            fitting.next().filter(|_| fitting.next().is_none())
+        };
         let same_program = |w: &WindowFacts| self.class.is_empty() || w.class == self.class;
         let by_number = || last(&|w| Some(w.id) == self.id && same_program(w));
         if self.class.is_empty() && self.title.is_empty() {
@@ -163,7 +168,7 @@ impl WindowMatch {
         };
         by_number()
             .or_else(|| last(&|w| w.title == self.title && same_program(w)))
-            .or_else(|| last(&|w| !self.class.is_empty() && w.class == self.class))
+            .or_else(|| only(&|w| !self.class.is_empty() && w.class == self.class))
             .or_else(in_part)
     }
 }
@@ -214,9 +219,10 @@ mod tests {
         assert_eq!(find(None, "editor", "a.txt"), Some(1));
         assert_eq!(
             find(Some(9), "editor", "c.txt"),
-            Some(2),
-            "the topmost of its program"
+            None,
+            "which of the two is not for us to say"
         );
+        assert_eq!(find(Some(9), "game", "Level 2"), Some(3), "its only one");
         assert_eq!(find(None, "", "level"), Some(3), "a part of the title");
         assert_eq!(
             find(None, "browser", "Level 1"),

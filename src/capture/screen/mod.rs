@@ -97,7 +97,11 @@ impl ScreenSettings {
     pub fn is_same_device(&self, other: &Self) -> bool {
         let same_area = match (&self.area, &other.area) {
             (ScreenArea::Window(a), ScreenArea::Window(b)) => {
-                a.class == b.class && (a.id == b.id || a.title == b.title)
+                a.class == b.class
+                    && match (a.id, b.id) {
+                        (Some(a), Some(b)) => a == b,
+                        _ => a.title == b.title,
+                    }
             }
             (ScreenArea::Region(_), ScreenArea::Region(_)) => true,
             (ScreenArea::Portal { kind: a, .. }, ScreenArea::Portal { kind: b, .. }) => a == b,

@@ -38,6 +38,8 @@ use target::{Target, View};
 
 const ALL_PLANES: u32 = !0;
 const BYTES_PER_PIXEL: usize = 4;
+/// So many refused grabs in a row are no coincidence with a change of what is grabbed.
+const REFUSALS: u32 = 10;
 
 struct X11Screen {
     id: SourceId,
@@ -61,6 +63,8 @@ struct X11Screen {
     cursor: bool,
     /// What was said of it last is no longer true.
     reworded: bool,
+    /// Grabs that the server has refused since the last picture.
+    refused: u32,
 }
 
 pub(super) fn open(
@@ -118,6 +122,7 @@ pub(super) fn open(
         has_cursor,
         cursor: settings.cursor,
         reworded: false,
+        refused: 0,
     };
     if shares {
         source.share_memory();
@@ -294,6 +299,7 @@ impl X11Screen {
             p.at
         });
         self.changes.grabbed(now, at);
+        self.refused = 0;
         Ok(Some(data))
     }
 
@@ -350,15 +356,23 @@ impl X11Screen {
         if matches!(error, ReplyError::ConnectionError(_)) {
             return Err(failed(&self.name, error));
         }
-        let before = self.target.view();
+        // a window's memory has another name after each look
+        let place = |view: Option<View>| view.map(|v| (v.left, v.top, v.size));
+        let before = place(self.target.view());
         self.target.doubt();
         self.follow()?;
-        if self.target.view() != before {
+        self.refused += 1;
+        if place(self.target.view()) != before || self.refused < REFUSALS {
             return Ok(());
         }
-        if self.segments.take().is_none() {
-            return Err(failed(&self.name, error));
+        match self.segments.take() {
+            None => return Err(failed(&self.name, error)),
+            Some(pool) => {
+                let closed = pool.close(&self.connection);
+                closed.map_err(|e| failed(&self.name, e.into()))?;
+            }
         }
+        self.refused = 0;
         tracing::warn!(source = %self.id, error = %error, "the X server grabs into no shared memory: grabbing is slow");
         Ok(())
     }
@@ -433,6 +447,10 @@ impl VideoSource for X11Screen {
 
     fn may_be_still(&self) -> bool {
         self.changes.only_new() || self.target.view().is_none()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.target.view().is_none() // minimised
     }
 
     fn adjust(&mut self, spec: &SourceSpec) {

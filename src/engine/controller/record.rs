@@ -97,7 +97,7 @@ impl Controller {
             }
             RecordNews::Closed { path } => {
                 if self.settings.recording.make_mp4 {
-                    self.make_mp4(path);
+                    self.add_mp4(path);
                 }
                 self.look_at_recordings();
             }
@@ -128,6 +128,10 @@ impl Controller {
             let text = "the recording is still running: end it first";
             return self.tell(Severity::Degraded, EventKind::Mp4Failed, text);
         }
+        self.add_mp4(from);
+    }
+
+    fn add_mp4(&mut self, from: PathBuf) {
         if !self.mp4.add(from, &self.notices) {
             let text = "too many recordings wait for their MP4: try again later";
             self.tell(Severity::Degraded, EventKind::Mp4Failed, text);

@@ -72,6 +72,7 @@ fn combo_ui<T: Copy + PartialEq>(ui: &mut Ui, name: &str, value: &mut T, choices
     let current = choices.iter().find(|(choice, _)| choice == value);
     let combo = ComboBox::from_id_salt(name)
         .width(ui.available_width())
+        .height(400.0)
         .selected_text(current.map_or("…", |(_, text)| text))
         .show_ui(ui, |ui| {
             for (choice, text) in choices {

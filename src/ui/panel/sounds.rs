@@ -306,6 +306,8 @@ fn mix_ui(ui: &mut Ui, t: &'static Text, mix: &mut MixSettings) {
                 }
             });
         combo.response.labelled_by(label.id);
+    });
+    ui.horizontal(|ui| {
         let label = label_ui(ui, t.sound_offset);
         let drag = DragValue::new(&mut mix.offset_ms)
             .range(-MOST_OFFSET_MS..=MOST_OFFSET_MS)

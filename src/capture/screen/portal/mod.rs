@@ -59,11 +59,10 @@ pub(super) fn open(
         PortalKind::Monitor => "the shared screen",
         PortalKind::Window => "the shared window",
     };
-    let key = format!("{}-{choice}", kind.key());
+    let key = token::Key { kind, choice };
     Ok(Box::new(Portal {
         stream: None,
-        session: ask(kind, &key, name, settings.cursor)?,
-        kind,
+        session: ask(key, name, settings.cursor)?,
         id: cx.id,
         clock: cx.clock,
         rate: cx.rate,
@@ -77,10 +76,10 @@ pub(super) fn open(
 }
 
 /// Starts the conversation, with what was answered before.
-fn ask(kind: PortalKind, key: &str, name: &str, cursor: bool) -> Result<Session, SourceError> {
+fn ask(key: token::Key, name: &str, cursor: bool) -> Result<Session, SourceError> {
     let file = token::file();
     let ask = Ask {
-        kind,
+        kind: key.kind,
         cursor,
         token: file.as_deref().and_then(|f| token::load(f, key)),
         name: name.to_owned(),
@@ -95,13 +94,12 @@ struct Portal {
     /// `None` until the user has answered. Before the session, so that it ends first.
     stream: Option<PipeWireStream>,
     session: Session,
-    kind: PortalKind,
     id: SourceId,
     clock: MediaClock,
     rate: FrameRate,
     name: &'static str,
     /// What the desktop's token is kept under.
-    key: String,
+    key: token::Key,
     cursor: bool,
     size: Option<Resolution>,
     /// Stamp of the last frame.
@@ -120,7 +118,7 @@ impl Portal {
     /// The user has allowed it.
     fn start(&mut self, shared: Shared) -> Result<(), SourceError> {
         if let Some(file) = token::file() {
-            token::store(&file, &self.key, shared.token.as_deref());
+            token::store(&file, self.key, shared.token.as_deref());
         }
         let Shared {
             remote,
@@ -208,6 +206,10 @@ impl VideoSource for Portal {
         true
     }
 
+    fn is_waiting(&self) -> bool {
+        self.stream.is_none()
+    }
+
     fn corrupt(&self) -> u64 {
         self.stream.as_ref().map_or(0, PipeWireStream::corrupt)
     }
@@ -223,7 +225,7 @@ impl VideoSource for Portal {
         match &self.stream {
             Some(stream) if stream.draws_cursor() => stream.redraw(),
             // the compositor draws it: ask for another stream, which it remembers to have allowed
-            _ => match ask(self.kind, &self.key, self.name, self.cursor) {
+            _ => match ask(self.key, self.name, self.cursor) {
                 Ok(session) => {
                     self.stream = None;
                     self.session = session;

@@ -43,8 +43,9 @@ pub(super) struct Picture {
 /// A running stream. Fields are dropped in this order: listeners before what they listen to.
 pub(super) struct PipeWireStream {
     _listener: pw::stream::StreamListener<()>,
-    _stream: pw::stream::StreamRc,
+    // the stream holds the only reference to the core
     _core_listener: pw::core::Listener,
+    _stream: pw::stream::StreamRc,
     main_loop: pw::main_loop::MainLoopRc,
     state: Rc<RefCell<State>>,
 }

@@ -7,6 +7,21 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
+use super::super::area::PortalKind;
+
+/// What a token is for. One is kept for each kind, for the choice that was made last: an older choice is asked about anew,
+/// rather than shared without a word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    pub(super) kind: PortalKind,
+    pub(super) choice: u32,
+}
+
+/// Several sources may write.
+static FILE: Mutex<()> = Mutex::new(());
+
 /// The file, if the system has a place for it.
 pub(super) fn file() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "kaibo")?;
@@ -19,19 +34,24 @@ fn read(file: &Path) -> BTreeMap<String, String> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// The token kept under `key`.
-pub(super) fn load(file: &Path, key: &str) -> Option<String> {
-    read(file).remove(key)
+/// The token kept for `key`.
+pub(super) fn load(file: &Path, key: Key) -> Option<String> {
+    let _held = FILE.lock();
+    let kept = read(file).remove(key.kind.key())?;
+    let (choice, token) = kept.split_once(':')?;
+    (choice == key.choice.to_string()).then(|| token.to_owned())
 }
 
-/// Keeps `token` under `key`, or forgets it.
-pub(super) fn store(file: &Path, key: &str, token: Option<&str>) {
+/// Keeps `token` for `key`, or forgets it.
+pub(super) fn store(file: &Path, key: Key, token: Option<&str>) {
+    let _held = FILE.lock();
     let mut all = read(file);
-    let old = match token {
-        Some(token) => all.insert(key.to_owned(), token.to_owned()),
-        None => all.remove(key),
+    let kept = token.map(|token| format!("{}:{token}", key.choice));
+    let old = match &kept {
+        Some(kept) => all.insert(key.kind.key().to_owned(), kept.clone()),
+        None => all.remove(key.kind.key()),
     };
-    if old.as_deref() == token {
+    if old == kept {
         return;
     }
     let write = || {
@@ -52,20 +72,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_kept_by_key_and_a_broken_file_is_none() {
+    fn tokens_are_kept_by_kind_for_the_last_choice_and_a_broken_file_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("deep/er/tokens.json");
-        assert_eq!(load(&file, "a"), None);
-        store(&file, "a", Some("one"));
-        store(&file, "b", Some("two"));
-        store(&file, "a", Some("three"));
-        assert_eq!(load(&file, "a").as_deref(), Some("three"));
-        store(&file, "a", None);
-        assert_eq!(load(&file, "a"), None);
-        assert_eq!(load(&file, "b").as_deref(), Some("two"));
+        let key = |kind, choice| Key { kind, choice };
+        let (screen, again) = (key(PortalKind::Monitor, 0), key(PortalKind::Monitor, 1));
+        let window = key(PortalKind::Window, 0);
+        assert_eq!(load(&file, screen), None);
+        store(&file, screen, Some("one"));
+        store(&file, window, Some("t:wo"));
+        assert_eq!(load(&file, screen).as_deref(), Some("one"));
+        assert_eq!(load(&file, again), None, "another choice is asked about");
+        store(&file, again, Some("three"));
+        assert_eq!(load(&file, again).as_deref(), Some("three"));
+        assert_eq!(load(&file, screen), None, "and so is the old one then");
+        store(&file, again, None);
+        assert_eq!(load(&file, again), None);
+        assert_eq!(load(&file, window).as_deref(), Some("t:wo"));
         std::fs::write(&file, "{ nonsense").unwrap();
-        assert_eq!(load(&file, "b"), None);
-        store(&file, "b", Some("again"));
-        assert_eq!(load(&file, "b").as_deref(), Some("again"));
+        assert_eq!(load(&file, window), None);
+        store(&file, window, Some("again"));
+        assert_eq!(load(&file, window).as_deref(), Some("again"));
     }
 }
