@@ -236,7 +236,7 @@ fn the_quality_of_sound_is_chosen() {
             .click();
         harness.run();
         if !has_aac(AacEncoder::Fdk) {
-            let said = harness.get_by_label_contains("libfdk_aac (");
+            let said = harness.get_by_label_contains("libfdk_aac");
             assert!(said.accesskit_node().is_disabled());
         }
     }
