@@ -12,6 +12,8 @@ const COLOR_CHROMA_ZERO = 128.0 / 255.0;
 // Denominators of Cb = (B - Y) / 1.8556 and Cr = (R - Y) / 1.5748.
 const COLOR_BT709_CB = 1.8556;
 const COLOR_BT709_CR = 1.5748;
+// To be multiplied by: nobody but the programmer knows that dividing by a constant needs no division.
+const COLOR_BT709_BY_CR = 1.0 / COLOR_BT709_CR;
 
 fn color_luma(rgb: vec3f) -> f32 {
     return dot(rgb, COLOR_BT709_LUMA);

@@ -1,5 +1,6 @@
 // Steps that change each pixel by itself, any number in any order within one pass. Prepended to: passes whose uniform
-// `settings` has a member `after: PointOps`. Needs: color, table. No entry points.
+// `settings` has a member `after: PointOps`, whose `rows` are the vector POINT_ROWS (at most 3) of it. Needs: fullscreen,
+// color, table. No entry points.
 
 struct PointOps {
     // Width over height of the picture (x).
@@ -56,14 +57,14 @@ fn point_chroma_key(color: vec4f, a: vec4f, b: vec4f) -> vec4f {
     return vec4f(red, green, blue, color.a * alpha);
 }
 
-fn point_vignette(rgb: vec3f, uv: vec2f, a: vec4f) -> vec3f {
-    let from_middle = (uv - 0.5) * 2.0 * vec2f(settings.after.head.x, 1.0);
-    let corner = length(vec2f(settings.after.head.x, 1.0));
+fn point_vignette(rgb: vec3f, uv: vec2f, aspect: f32, a: vec4f) -> vec3f {
+    let from_middle = (uv - 0.5) * 2.0 * vec2f(aspect, 1.0);
+    let corner = length(vec2f(aspect, 1.0));
     let far = length(from_middle) / corner;
     return rgb * (1.0 - a.x * smoothstep(a.y, a.y + a.z, far));
 }
 
-fn point_step(kind: u32, source: vec4f, uv: vec2f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+fn point_step(kind: u32, source: vec4f, uv: vec2f, aspect: f32, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     var color = source;
     if kind == POINT_MATRIX {
         let v = vec4f(color.rgb, 1.0);
@@ -95,36 +96,39 @@ fn point_step(kind: u32, source: vec4f, uv: vec2f, a: vec4f, b: vec4f, c: vec4f)
         color.a *= smoothstep(a.x - a.z, a.x, y) * (1.0 - smoothstep(a.y, a.y + a.z, y));
     }
     if kind == POINT_VIGNETTE {
-        color = vec4f(point_vignette(color.rgb, uv, a), color.a);
+        color = vec4f(point_vignette(color.rgb, uv, aspect, a), color.a);
     }
     return clamp(color, vec4f(0.0), vec4f(1.0));
 }
 
-fn point_apply(source: vec4f, uv: vec2f) -> vec4f {
+fn point_apply(source: vec4f, vertex: FsVertex) -> vec4f {
+    let uv = vertex.uv;
+    let n = fs_vectors(vertex);
+    let aspect = n[POINT_ROWS - 1].x;
     var color = source;
     if POINT_STEP_0 != 0u {
-        color = point_step(POINT_STEP_0, color, uv, settings.after.rows[0], settings.after.rows[1], settings.after.rows[2]);
+        color = point_step(POINT_STEP_0, color, uv, aspect, n[POINT_ROWS], n[POINT_ROWS + 1], n[POINT_ROWS + 2]);
     }
     if POINT_STEP_1 != 0u {
-        color = point_step(POINT_STEP_1, color, uv, settings.after.rows[3], settings.after.rows[4], settings.after.rows[5]);
+        color = point_step(POINT_STEP_1, color, uv, aspect, n[POINT_ROWS + 3], n[POINT_ROWS + 4], n[POINT_ROWS + 5]);
     }
     if POINT_STEP_2 != 0u {
-        color = point_step(POINT_STEP_2, color, uv, settings.after.rows[6], settings.after.rows[7], settings.after.rows[8]);
+        color = point_step(POINT_STEP_2, color, uv, aspect, n[POINT_ROWS + 6], n[POINT_ROWS + 7], n[POINT_ROWS + 8]);
     }
     if POINT_STEP_3 != 0u {
-        color = point_step(POINT_STEP_3, color, uv, settings.after.rows[9], settings.after.rows[10], settings.after.rows[11]);
+        color = point_step(POINT_STEP_3, color, uv, aspect, settings.after.rows[9], settings.after.rows[10], settings.after.rows[11]);
     }
     if POINT_STEP_4 != 0u {
-        color = point_step(POINT_STEP_4, color, uv, settings.after.rows[12], settings.after.rows[13], settings.after.rows[14]);
+        color = point_step(POINT_STEP_4, color, uv, aspect, settings.after.rows[12], settings.after.rows[13], settings.after.rows[14]);
     }
     if POINT_STEP_5 != 0u {
-        color = point_step(POINT_STEP_5, color, uv, settings.after.rows[15], settings.after.rows[16], settings.after.rows[17]);
+        color = point_step(POINT_STEP_5, color, uv, aspect, settings.after.rows[15], settings.after.rows[16], settings.after.rows[17]);
     }
     if POINT_STEP_6 != 0u {
-        color = point_step(POINT_STEP_6, color, uv, settings.after.rows[18], settings.after.rows[19], settings.after.rows[20]);
+        color = point_step(POINT_STEP_6, color, uv, aspect, settings.after.rows[18], settings.after.rows[19], settings.after.rows[20]);
     }
     if POINT_STEP_7 != 0u {
-        color = point_step(POINT_STEP_7, color, uv, settings.after.rows[21], settings.after.rows[22], settings.after.rows[23]);
+        color = point_step(POINT_STEP_7, color, uv, aspect, settings.after.rows[21], settings.after.rows[22], settings.after.rows[23]);
     }
     return color;
 }

@@ -48,9 +48,9 @@ fn skin_guide(rgb: vec3f) -> f32 {
     return 1.25 * rgb.r - 0.25 * rgb.g;
 }
 
-// How alike two places are: near 1 within a few levels, near 0 past an edge.
-fn skin_alike(difference: f32, range: f32) -> f32 {
-    let x = difference / range;
+// How alike two places are: near 1 within a few levels, near 0 past an edge. `by` is one over the range.
+fn skin_alike(difference: f32, by: f32) -> f32 {
+    let x = difference * by;
     let w = 1.0 / (1.0 + x * x);
     return w * w;
 }

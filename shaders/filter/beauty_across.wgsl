@@ -2,7 +2,7 @@
 // lose their share of skin. Prepended: fullscreen, picture, skin, even. Entry points: fs_fullscreen, fs.
 
 struct BeautyAcrossUniform {
-    // Range of what is alike (x).
+    // One over the range of what is alike (x).
     step: vec4f,
     // Mean difference of neighbours at which texture begins and is certain (xy), and what one difference counts at most (z).
     texture: vec4f,
@@ -12,5 +12,5 @@ struct BeautyAcrossUniform {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    return even_mean(vec2i(vertex.position.xy), vec2i(1, 0));
+    return even_mean(vertex, vec2i(1, 0));
 }

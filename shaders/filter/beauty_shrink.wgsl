@@ -40,8 +40,8 @@ fn fs(vertex: FsVertex) -> @location(0) vec4f {
     if BEAUTY_BY_FOUR {
         mean = mean_of_four(vec2i(at) * 4);
     } else {
-        let low = vec2i(round(at * settings.step.xy));
-        mean = mean_of(low, max(vec2i(round((at + 1.0) * settings.step.xy)), low + 1));
+        let low = vec2i(round(at * vertex.n0.xy));
+        mean = mean_of(low, max(vec2i(round((at + 1.0) * vertex.n0.xy)), low + 1));
     }
     let rgb = clamp(mean, vec3f(0.0), vec3f(1.0));
     return vec4f(rgb, skin_probability(rgb));

@@ -11,8 +11,8 @@ struct ShrinkUniform {
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
     let at = floor(vertex.position.xy);
-    let low = vec2i(round(at * settings.step.xy));
-    let high = max(vec2i(round((at + 1.0) * settings.step.xy)), low + 1);
+    let low = vec2i(round(at * vertex.n0.xy));
+    let high = max(vec2i(round((at + 1.0) * vertex.n0.xy)), low + 1);
     var sum = vec4f(0.0);
     for (var y = low.y; y < high.y; y++) {
         for (var x = low.x; x < high.x; x++) {

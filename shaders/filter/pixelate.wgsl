@@ -12,11 +12,13 @@ struct PixelateUniform {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
+    let area = vertex.n0;
+    let square = vertex.n1;
     let at = floor(vertex.position.xy);
-    let inside = all(at >= settings.area.xy) && all(at < settings.area.zw);
+    let inside = all(at >= area.xy) && all(at < area.zw);
     if inside {
-        let square = vec2i(floor((at - settings.area.xy) / settings.square.x));
-        return textureLoad(extra_plane, square, 0);
+        let cell = vec2i(floor((at - area.xy) / square.x));
+        return textureLoad(extra_plane, cell, 0);
     }
     return clamp(picture_pixel(vec2i(at)), vec4f(0.0), vec4f(1.0));
 }

@@ -12,11 +12,13 @@ struct PixelateUniform {
 
 @fragment
 fn fs(vertex: FsVertex) -> @location(0) vec4f {
-    let side = i32(settings.square.x);
-    let first = vec2i(settings.area.xy) + vec2i(floor(vertex.position.xy)) * side;
+    let area = vertex.n0;
+    let square = vertex.n1;
+    let side = i32(square.x);
+    let first = vec2i(area.xy) + vec2i(floor(vertex.position.xy)) * side;
     // whole squares only, moved inwards at the picture's edge: a narrow rest would be the mean of too little
-    let low = max(min(first, vec2i(settings.square.zw) - side), vec2i(0));
-    let high = min(low + side, vec2i(settings.square.zw));
+    let low = max(min(first, vec2i(square.zw) - side), vec2i(0));
+    let high = min(low + side, vec2i(square.zw));
     var sum = vec4f(0.0);
     for (var y = low.y; y < high.y; y++) {
         var row = vec4f(0.0);

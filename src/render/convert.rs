@@ -108,6 +108,31 @@ fn rgb_to_nv12(
     if stride < row || source.len() < needed || out.len() < nv12_len(size) {
         return false;
     }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[expect(unsafe_code, reason = "the processor has just been asked for it")]
+        // SAFETY: the function needs nothing but AVX2, which this processor has.
+        unsafe {
+            convert_avx2(source, stride, size, weights, out);
+        }
+        return true;
+    }
+    convert(source, stride, size, weights, out);
+    true
+}
+
+/// [`convert`] in vectors twice as long as those that every x86-64 has.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn convert_avx2(source: &[u8], stride: usize, size: Resolution, weights: &Weights, out: &mut [u8]) {
+    convert(source, stride, size, weights, out);
+}
+
+/// Sizes have been checked.
+#[inline(always)]
+fn convert(source: &[u8], stride: usize, size: Resolution, weights: &Weights, out: &mut [u8]) {
+    let (width, height) = (size.width as usize, size.height as usize);
+    let row = width * 4;
     let (luma, chroma) = out.split_at_mut(width * height);
     let pairs = luma
         .chunks_exact_mut(width * 2)
@@ -121,9 +146,9 @@ fn rgb_to_nv12(
         luma_row(lower, weights.y, luma_lower);
         chroma_row(upper, lower, weights, chroma);
     }
-    true
 }
 
+#[inline(always)]
 fn luma_row(source: &[u8], [first, second, third]: [u16; 3], out: &mut [u8]) {
     for (pixel, y) in source.as_chunks::<4>().0.iter().zip(out) {
         let [a, b, c] = [pixel[0] as u16, pixel[1] as u16, pixel[2] as u16];
@@ -132,6 +157,7 @@ fn luma_row(source: &[u8], [first, second, third]: [u16; 3], out: &mut [u8]) {
     }
 }
 
+#[inline(always)]
 fn chroma_row(upper: &[u8], lower: &[u8], weights: &Weights, out: &mut [u8]) {
     const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
     let blocks = upper

@@ -145,7 +145,7 @@ uniform! {
 uniform! {
     /// Step 2.
     pub(in crate::render) BeautyAcrossUniform {
-        /// Range.
+        /// One over the range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
@@ -155,13 +155,13 @@ uniform! {
 uniform! {
     /// Step 3.
     pub(in crate::render) BeautyDownUniform {
-        /// Range.
+        /// One over the range.
         step: [f32; 4],
         /// From, to, at most.
         texture: [f32; 4],
         /// Noise, softness.
         edge: [f32; 4],
-        /// Range, gain.
+        /// One over the range, gain.
         skin: [f32; 4],
     }
 }
@@ -171,7 +171,7 @@ uniform! {
     pub(in crate::render) BeautyUniform {
         /// Smoothing, whitening, ruddiness, sharpening.
         amount: [f32; 4],
-        /// Distance of samples in pixels, own detail from and to.
+        /// Distance of samples in pixels, own detail from and one over its width.
         shape: [f32; 4],
         /// Steps that follow.
         after: PointNumbers,
@@ -247,7 +247,7 @@ impl BeautyFilter {
                 step: [scale[0], scale[1], 0.0, 0.0],
             },
         )?;
-        let step = [levels(RANGE), 0.0, 0.0, 0.0];
+        let step = [1.0 / levels(RANGE), 0.0, 0.0, 0.0];
         let texture = |[from, to]: [f32; 2]| [from, to, TEXTURE_MOST, 0.0].map(levels);
         let across = cx.filter(
             &small,
@@ -273,7 +273,7 @@ impl BeautyFilter {
                 step,
                 texture: texture(TEXTURE_DOWN),
                 edge: [levels(levels(NOISE)), levels(levels(EDGE)), 0.0, 0.0],
-                skin: [levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
+                skin: [1.0 / levels(MASK_RANGE), MASK_GAIN, 0.0, 0.0],
             },
         )
     }
@@ -300,7 +300,7 @@ impl VideoFilter for BeautyFilter {
         let reach = (input.resolution().height.min(input.resolution().width) / 720).max(1) as f32;
         let uniform = BeautyUniform {
             amount: [smoothing * MOST, whitening, ruddiness, sharpening * 1.5],
-            shape: [reach, 0.0, levels(OWN[0]), levels(OWN[1])],
+            shape: [reach, 0.0, levels(OWN[0]), 1.0 / levels(OWN[1] - OWN[0])],
             after: after.numbers(input.resolution()),
         };
         let plain = FilterPass::plain(&FILTER_BEAUTY);
