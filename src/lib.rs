@@ -44,7 +44,9 @@
 //!
 //! One [clock](media::time::MediaClock) (`CLOCK_MONOTONIC`, zero at engine start), one [time type](media::time::MediaTime)
 //! in nanoseconds. Sources stamp at capture; the renderer stamps its pictures with the tick; the sound is delayed by the
-//! age the shown picture has at its tick, so that lips match. Codec ticks and FLV milliseconds appear at one place each.
+//! age the shown picture has at its tick, so that lips match. Ticks move, a little at a time, to just after the pictures of
+//! the lowest layer that has the show's rate, so that these wait for nothing and none is shown twice. On a connection
+//! pictures do not wait for the sound of the same time, which is known only when its block is full. Codec ticks and FLV milliseconds appear at one place each.
 //!
 //! # Threads and queues
 //!

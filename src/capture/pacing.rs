@@ -26,6 +26,17 @@ impl Pacer {
         Self { clock, ticker }
     }
 
+    /// When the next tick is due.
+    pub(super) fn next_due(&self) -> MediaTime {
+        self.ticker.next_due()
+    }
+
+    /// Takes the tick if it is due.
+    pub(super) fn take(&mut self) -> Option<Tick> {
+        let now = self.clock.now();
+        (now >= self.ticker.next_due()).then(|| self.ticker.advance(now))
+    }
+
     /// Sleeps until the next tick is due, at most `timeout`; `None` when it is not due by then.
     pub(super) fn wait(&mut self, timeout: Duration) -> Option<Tick> {
         let left = self.clock.until(self.ticker.next_due());

@@ -1,5 +1,5 @@
-//! Two tracks into one order by decode time that never goes back. Packets in, packets out; pure logic, used by the
-//! thread or task of one output.
+//! Two tracks into one order by decode time, which goes back by no more than pictures may lead the sound. Packets in,
+//! packets out; pure logic, used by the thread or task of one output.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,13 +12,20 @@ use crate::media::time::{MediaTime, duration_nanos};
 /// two must still meet. 3 s leaves room for that on a slow machine, and bounds what a silent track costs in delay. Both encoders go by the clock, so the bound is met only in trouble.
 pub const HOLD: Duration = Duration::from_secs(3);
 
+/// How far pictures may lead the sound where delay counts most. A block of sound is known only when its last sample is, and
+/// its encoder holds it back for one more: pictures that wait for it are 60 to 80 ms late for nothing, since each track
+/// has times of its own. Below 250 ms, from which on SRS takes a step back in time for an error and makes up times
+/// (`CONST_MAX_JITTER_MS` in its `srs_app_source.cpp`).
+pub const LEAD: Duration = Duration::from_millis(200);
+
 /// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate.
 const MAX_HELD: usize = 768;
 
 /// Orders packets of two tracks by decode time.
 ///
 /// A packet waits until nothing earlier can come of the other track (its newest packet ends at or past it), but never
-/// longer than the hold time of its own track.
+/// longer than the hold time of its own track. Pictures may be let go [`LEAD`] earlier
+/// ([`pictures_first`](Self::pictures_first)).
 /// A packet that comes after later ones have left (its track was silent longer than that) is moved forward to the last
 /// time that left, and counted: order matters more to servers than a short shift.
 #[derive(Debug)]
@@ -26,6 +33,7 @@ pub struct Interleaver {
     video: Lane,
     audio: Lane,
     hold_ns: i64,
+    lead_ns: i64,
     both: bool,
     last_out: Option<MediaTime>,
     late: u64,
@@ -37,6 +45,8 @@ struct Lane {
     newest: Option<MediaTime>,
     /// Where the newest packet ends: nothing earlier can follow.
     end: Option<MediaTime>,
+    /// The last that left.
+    out: Option<MediaTime>,
 }
 
 impl Lane {
@@ -58,10 +68,18 @@ impl Interleaver {
             video: Lane::default(),
             audio: Lane::default(),
             hold_ns: duration_nanos(HOLD),
+            lead_ns: 0,
             both,
             last_out: None,
             late: 0,
         }
+    }
+
+    /// Pictures need not wait for sound that is at most [`LEAD`] behind.
+    #[must_use]
+    pub fn pictures_first(mut self) -> Self {
+        self.lead_ns = duration_nanos(LEAD);
+        self
     }
 
     /// Takes a packet; within a track they come in decode order.
@@ -75,14 +93,14 @@ impl Interleaver {
     /// The next packet in order, if it is known to be the next.
     pub fn pop(&mut self) -> Option<EncodedPacket> {
         let track = self.next_track()?;
-        let (lane, other) = match track {
-            Track::Video => (&self.video, &self.audio),
-            Track::Audio => (&self.audio, &self.video),
+        let (lane, other, lead_ns) = match track {
+            Track::Video => (&self.video, &self.audio, self.lead_ns),
+            Track::Audio => (&self.audio, &self.video, 0),
         };
         let head = lane.head()?;
         let held = lane.newest.map_or(0, |t| t.nanos_since(head));
         let ready = !self.both
-            || other.end.is_some_and(|t| t >= head)
+            || other.end.is_some_and(|t| t.offset_nanos(lead_ns) >= head)
             || held >= self.hold_ns
             || lane.queue.len() > MAX_HELD;
         ready.then(|| self.take(track)).flatten()
@@ -96,7 +114,9 @@ impl Interleaver {
 
     /// Forgets what is held and what has left: the next packet begins a new stream.
     pub fn clear(&mut self) {
+        let lead_ns = self.lead_ns;
         *self = Self::new(self.both);
+        self.lead_ns = lead_ns;
     }
 
     /// Packets held.
@@ -133,13 +153,19 @@ impl Interleaver {
     }
 
     fn take(&mut self, track: Track) -> Option<EncodedPacket> {
-        let mut packet = self.lane_mut(track).queue.pop_front()?;
-        if let Some(last) = self.last_out.filter(|&last| packet.dts < last) {
-            packet.dts = last;
-            packet.pts = packet.pts.max(last);
-            self.late += 1;
+        let lead_ns = self.lead_ns;
+        let earliest = self.last_out.map(|t| t.offset_nanos(-lead_ns));
+        let lane = self.lane_mut(track);
+        let mut packet = lane.queue.pop_front()?;
+        let earliest = earliest.max(lane.out);
+        let late = earliest.filter(|&earliest| packet.dts < earliest);
+        if let Some(earliest) = late {
+            packet.dts = earliest;
+            packet.pts = packet.pts.max(earliest);
         }
-        self.last_out = Some(packet.dts);
+        lane.out = Some(packet.dts);
+        self.late += u64::from(late.is_some());
+        self.last_out = self.last_out.max(Some(packet.dts));
         Some(packet)
     }
 }
@@ -203,6 +229,27 @@ mod tests {
         assert_eq!(drain(&mut i), [(Track::Audio, 0), (Track::Video, 21)]);
         i.push(packet(Track::Video, 22));
         assert_eq!(drain(&mut i), []);
+    }
+
+    #[test]
+    fn pictures_may_lead_the_sound_but_not_the_sound_the_pictures() {
+        let mut i = Interleaver::default().pictures_first();
+        i.push(packet(Track::Video, 0));
+        assert_eq!(drain(&mut i), [], "sound has not begun");
+        i.push(packet(Track::Audio, 0));
+        assert_eq!(drain(&mut i), [(Track::Video, 0), (Track::Audio, 0)]);
+        i.push(packet(Track::Video, 200));
+        i.push(packet(Track::Video, 233));
+        assert_eq!(drain(&mut i), [(Track::Video, 200)]);
+        i.push(packet(Track::Audio, 21));
+        assert_eq!(drain(&mut i), [(Track::Audio, 21)], "with the time it has");
+        i.push(packet(Track::Audio, 300));
+        assert_eq!(
+            drain(&mut i),
+            [(Track::Video, 233)],
+            "sound waits for pictures"
+        );
+        assert_eq!(i.late(), 0);
     }
 
     #[test]

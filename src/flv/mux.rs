@@ -20,19 +20,19 @@ pub const AUDIO_WAIT_MS: i64 = 500;
 /// Most packets kept back at the start.
 const MAX_PENDING: usize = 256;
 
-/// Turns packets, already in one monotonic order (see [`super::interleave`]), into tags.
+/// Turns packets, already in their final order (see [`super::interleave`]), into tags.
 ///
 /// A stream begins with `onMetaData`, the sequence headers of sound and picture, and a keyframe; what comes before the
 /// first keyframe is left out. The decode time of that keyframe becomes `start_ms`, for both tracks, so that the
 /// spacing between sound and picture stays; with B-frames the composition time carries their delay. Timestamps are
-/// rounded down to milliseconds, never go back, and wrap at 2^32.
+/// rounded down to milliseconds, never go back within a track, and wrap at 2^32.
 #[derive(Debug)]
 pub struct FlvMuxer {
     start_ms: u32,
     has_audio: bool,
     stage: Stage,
-    /// Milliseconds since the first keyframe of the last tag of any track.
-    last_ms: i64,
+    /// Milliseconds since the first keyframe of the last picture and the last sound.
+    last_ms: [i64; 2],
     video: Option<Arc<CodecParameters>>,
     audio: Option<Arc<CodecParameters>>,
     /// New picture parameters came without a keyframe: nothing can be decoded before the next one.
@@ -64,7 +64,7 @@ impl FlvMuxer {
             start_ms,
             has_audio: true,
             stage: Stage::Idle,
-            last_ms: 0,
+            last_ms: [0; 2],
             video: None,
             audio: None,
             await_keyframe: false,
@@ -158,7 +158,8 @@ impl FlvMuxer {
             return;
         }
         let natural_ms = packet.dts.nanos_since(origin).div_euclid(1_000_000);
-        let ms = natural_ms.max(self.last_ms);
+        let last_ms = self.last_ms[usize::from(packet.track == Track::Audio)];
+        let ms = natural_ms.max(last_ms);
         self.update_parameters(packet, ms, out);
         if packet.track == Track::Video {
             if packet.keyframe {
@@ -168,7 +169,7 @@ impl FlvMuxer {
                 return;
             }
         }
-        self.last_ms = ms;
+        self.last_ms[usize::from(packet.track == Track::Audio)] = ms;
         let (kind, body) = match packet.track {
             Track::Audio => (TagKind::Audio, aac_frame(&packet.data)),
             Track::Video => {
@@ -242,7 +243,11 @@ impl FlvMuxer {
     }
 
     fn header_tag(&mut self, kind: TagKind, ms: i64, body: Bytes, out: &mut Vec<FlvTag>) {
-        self.last_ms = ms;
+        match kind {
+            TagKind::Video => self.last_ms[0] = ms,
+            TagKind::Audio => self.last_ms[1] = ms,
+            TagKind::Script => {}
+        }
         out.push(FlvTag {
             kind,
             timestamp_ms: self.wire_ms(ms),

@@ -1,6 +1,7 @@
 //! The carrier between a video source and the renderer: one frame, the newest.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -19,6 +20,8 @@ pub struct LatestSlot<T> {
 struct Inner<T> {
     value: Option<T>,
     seen: bool,
+    /// When the newest value came.
+    arrived: Option<Instant>,
 }
 
 impl<T> Default for LatestSlot<T> {
@@ -27,6 +30,7 @@ impl<T> Default for LatestSlot<T> {
             inner: Mutex::new(Inner {
                 value: None,
                 seen: false,
+                arrived: None,
             }),
             replaced: AtomicU64::new(0),
             stored: AtomicU64::new(0),
@@ -37,12 +41,18 @@ impl<T> Default for LatestSlot<T> {
 impl<T: Clone> LatestSlot<T> {
     /// Puts a newer value in.
     pub fn store(&self, value: T) {
+        self.store_at(value, Instant::now());
+    }
+
+    /// As [`store`](Self::store), at another time than now (tests).
+    pub fn store_at(&self, value: T, now: Instant) {
         let old = {
             let mut inner = self.inner.lock();
             if inner.value.is_some() && !inner.seen {
                 self.replaced.fetch_add(1, Ordering::Relaxed);
             }
             inner.seen = false;
+            inner.arrived = Some(now);
             inner.value.replace(value)
         };
         drop(old); // freeing a frame's buffer happens outside the lock
@@ -54,6 +64,11 @@ impl<T: Clone> LatestSlot<T> {
         let mut inner = self.inner.lock();
         inner.seen = true;
         inner.value.clone()
+    }
+
+    /// When the newest value that a source made came.
+    pub fn arrived(&self) -> Option<Instant> {
+        self.inner.lock().arrived
     }
 
     /// Puts something in that no source made, in place of what is missing: it counts nowhere.

@@ -328,6 +328,12 @@ impl Ticker {
         self.start + self.rate.frame_offset(self.next)
     }
 
+    /// The following ticks come so many ns later (below zero: earlier). A share of the interval at a time, or ticks are
+    /// skipped.
+    pub fn shift(&mut self, ns: i64) {
+        self.start = self.start.offset_nanos(ns);
+    }
+
     /// Takes the due tick. If `now` is already past one or more later ticks, goes to the newest one that is due and
     /// says how many were skipped: a late stage never renders a burst.
     pub fn advance(&mut self, now: MediaTime) -> Tick {

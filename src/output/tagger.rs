@@ -1,11 +1,12 @@
-//! Packets of one connection or file into FLV tags in their final order. Runs in the output's task or thread.
+//! Packets of one connection into FLV tags in their final order. Runs in the output's task.
 
 use crate::flv::interleave::Interleaver;
 use crate::flv::mux::FlvMuxer;
 use crate::flv::tag::FlvTag;
 use crate::media::packet::EncodedPacket;
 
-/// Interleaver and muxer of one connection or file; a new one starts from time zero with all headers.
+/// Interleaver and muxer of one connection; a new one starts from time zero with all headers. Pictures go first: who
+/// watches live waits for no sound that is not known yet.
 #[derive(Debug)]
 pub(super) struct Tagger {
     interleaver: Interleaver,
@@ -16,7 +17,7 @@ impl Tagger {
     /// `start_ms` is the first tag's time (0 but in tests of wrap-around).
     pub(super) fn new(start_ms: u32) -> Self {
         Self {
-            interleaver: Interleaver::default(),
+            interleaver: Interleaver::default().pictures_first(),
             muxer: FlvMuxer::new(start_ms),
         }
     }

@@ -8,6 +8,7 @@ mod budget;
 mod compositor;
 mod convert;
 pub mod filter;
+mod follow;
 mod geometry;
 pub mod overlay;
 mod plan;

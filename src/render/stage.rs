@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TrySendError};
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::compositor::{Compositor, Job, encoder_buffer};
 use super::convert::{Delivered, delivered, packed_nv12, to_nv12};
 use super::filter::tables;
+use super::follow::Follow;
 use super::overlay::Placed;
 use super::overlay::nv12::Nv12Painter;
 use super::plan::{Drawn, Plan, choose_with_overlays, drawn_layers, is_active};
@@ -72,6 +73,9 @@ pub(super) struct Stage {
     shot_requests: Receiver<ScreenshotCallback>,
     preview: Preview,
     preview_shows: Option<(PictureId, bool)>,
+    follow: Follow,
+    /// What it asked for in this tick.
+    shift_ns: i64,
     /// What was drawn last, to notice a new one.
     state: Option<Arc<SceneState>>,
     /// The newest picture that was handed over, to be repeated while nothing changes.
@@ -117,6 +121,8 @@ impl Stage {
             shot_requests,
             preview: Preview::new(config.preview.clone()),
             preview_shows: None,
+            follow: Follow::default(),
+            shift_ns: 0,
             state: None,
             newest: None,
             last_pts: None,
@@ -143,6 +149,7 @@ impl Stage {
             let tick = ticker.advance(clock.now());
             self.collect()?;
             self.tick(tick).map_err(|e| e.to_string())?;
+            ticker.shift(std::mem::take(&mut self.shift_ns));
             self.collect()?;
             while self.is_waiting() && clock.now() + LOOK_AGAIN < ticker.next_due() {
                 if stop.sleep(LOOK_AGAIN) {
@@ -202,6 +209,8 @@ impl Stage {
                 self.age_ns.push(at.nanos_since(frame.pts));
             }
         }
+        let interval = self.config.rate.interval();
+        self.shift_ns = self.follow.tick(&state, &drawn, Instant::now(), interval);
         let id = PictureId {
             layers: drawn.iter().map(Drawn::stamp).collect(),
             overlays: match state.overlays.place(at, output) {

@@ -8,6 +8,7 @@
 
 mod changes;
 mod connection;
+mod moment;
 mod segment;
 mod target;
 mod windows;
@@ -32,7 +33,8 @@ use crate::media::SourceId;
 use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 use changes::Changes;
-use connection::{Connected, Connection, connect};
+use connection::{Connected, Connection, connect, wait_for_words};
+use moment::Moment;
 use segment::SegmentPool;
 use target::{Target, View};
 
@@ -46,7 +48,9 @@ struct X11Screen {
     clock: MediaClock,
     rate: FrameRate,
     pacer: Pacer,
-    first: Option<u64>,
+    /// Pictures so far.
+    grabbed: u64,
+    moment: Moment,
     /// "screen :0", for messages.
     name: String,
     connection: Connection,
@@ -111,7 +115,8 @@ pub(super) fn open(
         clock: cx.clock,
         rate: cx.rate,
         pacer: Pacer::new(cx.clock, cx.rate),
-        first: None,
+        grabbed: 0,
+        moment: Moment::new(cx.rate.interval()),
         name,
         connection,
         target,
@@ -201,6 +206,53 @@ impl X11Screen {
 
     const fn stride(&self) -> usize {
         self.size.width as usize * BYTES_PER_PIXEL
+    }
+
+    /// Waits until there may be something to grab; false when there is not within `timeout`.
+    ///
+    /// What is drawn is grabbed at once. Where the server cannot tell, and for the pointer, of which it says nothing, there
+    /// are ticks.
+    fn wait(&mut self, timeout: Duration) -> Result<bool, SourceError> {
+        if !self.changes.only_new() {
+            let tick = self.pacer.wait(timeout);
+            self.follow()?;
+            return Ok(tick.is_some());
+        }
+        let until = self.clock.now() + timeout;
+        loop {
+            let knew = self.changes.is_fresh();
+            self.follow()?;
+            let now = self.clock.now();
+            if self.changes.is_fresh() && !knew {
+                self.moment.drawn(now);
+            }
+            let due = if !self.changes.is_drawn() {
+                self.pacer.next_due().max(self.moment.earliest())
+            } else if self.moment.is_early(now) {
+                self.moment.earliest()
+            } else if self.moment.asks_again() {
+                // drawn meanwhile, and perhaps about to be drawn again
+                let rearmed = self.changes.rearm(&self.connection);
+                rearmed.map_err(|e| failed(&self.name, e.into()))?;
+                continue;
+            } else {
+                self.moment.due(self.changes.is_fresh())
+            };
+            if now >= due {
+                self.pacer.take();
+                return Ok(true);
+            }
+            if now >= until {
+                return Ok(false);
+            }
+            let rest = self.clock.until(due.min(until));
+            if self.changes.is_drawn() && self.moment.is_early(now) {
+                std::thread::sleep(rest); // no word could hasten it
+            } else {
+                wait_for_words(&self.connection, rest)
+                    .map_err(|e| failed(&self.name, ConnectionError::from(e).into()))?;
+            }
+        }
     }
 
     /// Takes the events that came meanwhile, and follows what has moved.
@@ -393,19 +445,21 @@ struct Pointed {
 
 impl VideoSource for X11Screen {
     fn next(&mut self, timeout: Duration) -> Result<Option<VideoFrame>, SourceError> {
-        let Some(tick) = self.pacer.wait(timeout) else {
+        if !self.wait(timeout)? {
             return Ok(None);
-        };
-        self.follow()?;
+        }
+        let pts = self.clock.now();
+        let fresh = self.changes.is_fresh();
         let Some(view) = self.target.view() else {
+            self.moment.taken(pts, false);
             return Ok(None); // minimised: its last picture stays
         };
-        let pts = self.clock.now();
         let area = self.pointed();
         let due = self.changes.is_due(&self.connection, pts, area);
         if !due.map_err(|e| failed(&self.name, e))? {
             return Ok(None);
         }
+        self.moment.taken(pts, fresh);
         let data = match self.grab(view, pts) {
             Ok(Some(data)) => data,
             Ok(None) => return Ok(None),
@@ -414,8 +468,8 @@ impl VideoSource for X11Screen {
                 return Ok(None);
             }
         };
-        // skipped ticks leave gaps in the numbers
-        let seq = tick.index - *self.first.get_or_insert(tick.index);
+        let seq = self.grabbed;
+        self.grabbed += 1;
         Ok(Some(VideoFrame {
             pts,
             source: self.id,

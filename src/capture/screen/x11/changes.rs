@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use x11rb::connection::{Connection as _, RequestConnection as _};
-use x11rb::errors::{ReplyError, ReplyOrIdError};
+use x11rb::errors::{ConnectionError, ReplyError, ReplyOrIdError};
 use x11rb::protocol::damage::{self, ReportLevel};
 use x11rb::protocol::xproto::{ConnectionExt as _, Drawable, Window};
 use x11rb::protocol::{Event, xfixes};
@@ -30,6 +30,8 @@ pub(super) struct Changes {
     root: Window,
     /// Something was drawn in the view.
     drawn: bool,
+    /// So it was since the last [`rearm`](Changes::rearm).
+    fresh: bool,
     /// Something was drawn anywhere: the server waits for us to say that we know.
     reported: bool,
     grabbed: Option<MediaTime>,
@@ -49,6 +51,7 @@ impl Changes {
             damage: None,
             root,
             drawn: true,
+            fresh: true,
             reported: false,
             grabbed: None,
             pointer: (0, 0),
@@ -74,6 +77,27 @@ impl Changes {
         self.damage.is_some()
     }
 
+    /// Something has been drawn since the last grab.
+    pub(super) const fn is_drawn(&self) -> bool {
+        self.drawn
+    }
+
+    /// Something has been drawn since the last grab and the last [`rearm`](Self::rearm).
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Asks to be told again of what is drawn from now on: the server tells of each place once.
+    pub(super) fn rearm(&mut self, c: &Connection) -> Result<(), ConnectionError> {
+        self.fresh = false;
+        if let Some(id) = self.damage.filter(|_| self.reported) {
+            damage::subtract(c, id, x11rb::NONE, x11rb::NONE)?;
+            c.flush()?;
+            self.reported = false;
+        }
+        Ok(())
+    }
+
     /// Takes note of an event. `view` lies on the drawable that is watched.
     pub(super) fn event(&mut self, event: &Event, view: Option<View>, whole: bool) {
         match event {
@@ -84,13 +108,15 @@ impl Changes {
                     let (at, start) = (i64::from(at), i64::from(start));
                     at < start + i64::from(size) && start < at + i64::from(len)
                 };
-                self.drawn |= whole
+                let within = whole
                     || view.is_some_and(|v| {
                         touches(a.x, a.width, v.left, v.size.width)
                             && touches(a.y, a.height, v.top, v.size.height)
                     });
+                self.drawn |= within;
+                self.fresh |= within;
             }
-            Event::XfixesCursorNotify(_) => self.drawn = true,
+            Event::XfixesCursorNotify(_) => self.moved(),
             _ => {}
         }
     }
@@ -98,6 +124,7 @@ impl Changes {
     /// Another place or size: what is there is new.
     pub(super) const fn moved(&mut self) {
         self.drawn = true;
+        self.fresh = true;
     }
 
     /// Whether to grab now. `area` is where the view lies on the screen (left, top, size), if the pointer is drawn.
@@ -107,14 +134,11 @@ impl Changes {
         now: MediaTime,
         area: Option<(i32, i32, Resolution)>,
     ) -> Result<bool, ReplyError> {
-        let Some(id) = self.damage else {
+        if self.damage.is_none() {
             return Ok(true);
-        };
-        if self.reported {
-            // before the grab: what is drawn from here on is reported again
-            damage::subtract(c, id, x11rb::NONE, x11rb::NONE)?;
-            self.reported = false;
         }
+        // before the grab: what is drawn from here on is reported again
+        self.rearm(c)?;
         let overdue = self
             .grabbed
             .is_none_or(|at| now.saturating_since(at) >= ANYWAY);
@@ -141,6 +165,7 @@ impl Changes {
     /// A picture was taken at `now`, with the pointer there if it was asked for.
     pub(super) fn grabbed(&mut self, now: MediaTime, pointer: Option<(i16, i16)>) {
         self.drawn = false;
+        self.fresh = false;
         self.grabbed = Some(now);
         self.pointer = pointer.unwrap_or(self.pointer);
     }

@@ -68,6 +68,19 @@ impl Stream for BoundedStream {
     }
 }
 
+/// Waits until the server has said something that has not been read, at most `timeout`.
+pub(super) fn wait_for_words(connection: &Connection, timeout: Duration) -> io::Result<()> {
+    let timeout = Timespec {
+        tv_sec: timeout.as_secs().cast_signed(),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    let stream = &connection.stream().0;
+    match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// A fresh connection and what must be known about it.
 #[derive(Debug)]
 pub(super) struct Connected {
