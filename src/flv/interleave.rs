@@ -12,8 +12,9 @@ use crate::media::time::{MediaTime, duration_nanos};
 /// two must still meet. 3 s leaves room for that on a slow machine, and bounds what a silent track costs in delay. Both encoders go by the clock, so the bound is met only in trouble.
 pub const HOLD: Duration = Duration::from_secs(3);
 
-/// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate.
-const MAX_HELD: usize = 768;
+/// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate,
+/// and of as many sounds as a recording has.
+const MAX_HELD: usize = 2048;
 
 /// Orders packets of two tracks by decode time.
 ///
@@ -67,8 +68,11 @@ impl Interleaver {
     /// Takes a packet; within a track they come in decode order.
     pub fn push(&mut self, packet: EncodedPacket) {
         let lane = self.lane_mut(packet.track);
-        lane.newest = lane.newest.max(Some(packet.dts));
-        lane.end = lane.end.max(Some(packet.dts + packet.duration));
+        // the sound of an input comes before the mix of the same time: pictures wait for that one
+        if !matches!(packet.track, Track::Input(_)) {
+            lane.newest = lane.newest.max(Some(packet.dts));
+            lane.end = lane.end.max(Some(packet.dts + packet.duration));
+        }
         lane.queue.push_back(packet);
     }
 
@@ -77,7 +81,7 @@ impl Interleaver {
         let track = self.next_track()?;
         let (lane, other) = match track {
             Track::Video => (&self.video, &self.audio),
-            Track::Audio => (&self.audio, &self.video),
+            Track::Audio | Track::Input(_) => (&self.audio, &self.video),
         };
         let head = lane.head()?;
         let held = lane.newest.map_or(0, |t| t.nanos_since(head));
@@ -117,7 +121,7 @@ impl Interleaver {
     const fn lane_mut(&mut self, track: Track) -> &mut Lane {
         match track {
             Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
+            Track::Audio | Track::Input(_) => &mut self.audio,
         }
     }
 
