@@ -161,6 +161,7 @@ mod unix {
             rate: FrameRate::FPS_30,
             scene: Arc::new(ArcSwap::from_pointee(state(case, &slot))),
             encoder: Arc::new(ArcSwapOption::from_pointee(sender)),
+            recorder: Arc::default(),
             preview: PreviewSink::None,
             on_exit: Box::new(|exit| println!("ended: {exit:?}")),
         })

@@ -15,6 +15,7 @@
 //!    -> watermarks -> preview texture       AAC encoder
 //!    -> NV12 -> readback ring                  |
 //!        |  VideoFrame (NV12)                  |
+//!        |--> [rec-venc], if a recording has an encoder of its own -> [rec]
 //!        v                                     |
 //!   [venc] H.264                               |
 //!        |  EncodedPacket                      |  EncodedPacket
@@ -60,6 +61,7 @@
 //! | `venc` | H.264 | channel |
 //! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
+//! | `rec-venc` | H.264, HEVC or AV1 for a recording alone, at a lower priority | channel |
 //! | `venc-watch` | replaces an encoder that hangs | 50 ms, while encoding |
 //! | `encoders` | tries encoders out in child processes, once | its end |
 //! | `overlay` | makes the pixels of watermarks, while there are any | changes, the next second |
@@ -82,6 +84,7 @@
 //! | replay buffer | its seconds, 256 MiB | whole stretches between keyframes go, oldest first | `short` |
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
+//! | render to the recording's own encoder | 3 frames | the recording lacks this tick's picture | `record_skipped` |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
 //! | wakes of the overlay thread | 1 | it looks anyway | |
 //! | passes to be compiled | 64 | asked again in the next tick | |

@@ -26,7 +26,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "settings",
         &[
-            "media", "capture", "encode", "render", "output", "rtmp", "audio",
+            "media",
+            "capture",
+            "encode",
+            "render",
+            "output",
+            "rtmp",
+            "audio",
+            "container",
         ],
     ),
     (
@@ -114,7 +121,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("ashpd", &["capture/screen/portal/session"]),
     ("pipewire", &["capture/screen/portal"]),
     ("rustls", &["output"]),
-    ("libc", &["output/probe_linux"]),
+    ("libc", &["output/probe_linux", "encode/background"]),
     ("hyper", &["serve", "output/net"]),
     ("tokio_rustls", &["output/net"]),
     ("tokio_socks", &["output/net/proxy"]),

@@ -21,6 +21,7 @@ use super::master::{LOOKAHEAD, Master, MasterSettings};
 use super::meter::Meter;
 use super::pace::Pace;
 use super::timeline::offset;
+use super::tracks::TrackTap;
 use super::{AudioStats, InputMix, Levels, ListenTo};
 use crate::media::SourceId;
 use crate::media::audio::{AudioBlock, AudioFormat};
@@ -60,6 +61,8 @@ pub struct Mixer {
     listen: Option<ListenTo>,
     /// The input that is listened to.
     heard: Vec<Frame>,
+    /// Inputs that are recorded alone besides.
+    tracks: Vec<TrackTap>,
     block: AudioBlock,
     /// Losses of inputs that have ended.
     ended: InputCounts,
@@ -85,6 +88,7 @@ impl Mixer {
             voice: vec![[0.0; 2]; BLOCK_FRAMES],
             listen: None,
             heard: vec![[0.0; 2]; BLOCK_FRAMES],
+            tracks: Vec::new(),
             block: AudioBlock {
                 pts: origin,
                 samples: silence(),
@@ -225,6 +229,26 @@ impl Mixer {
         block
     }
 
+    /// The newest block.
+    pub(super) const fn block(&self) -> &AudioBlock {
+        &self.block
+    }
+
+    /// Inputs that are heard alone besides, from the next block on.
+    pub(super) fn set_tracks(&mut self, tracks: &[Vec<SourceId>]) {
+        let mut before = std::mem::take(&mut self.tracks).into_iter();
+        let taps = tracks.iter().map(|sources| match before.next() {
+            Some(tap) => tap.of(sources.clone()),
+            None => TrackTap::new(sources.clone()),
+        });
+        self.tracks = taps.collect();
+    }
+
+    /// Their blocks: each as it goes into the mix, before ducking and limiter.
+    pub(super) fn tracks(&self) -> &[TrackTap] {
+        &self.tracks
+    }
+
     /// What [`heard`](Self::heard) is from the next block on.
     pub(super) const fn listen(&mut self, to: Option<ListenTo>) {
         self.listen = to;
@@ -247,8 +271,12 @@ impl Mixer {
             voice,
             heard,
             listen,
+            tracks,
             ..
         } = self;
+        for track in tracks.iter_mut() {
+            track.begin(frames);
+        }
         let (mix, voice) = (&mut mix[..frames], &mut voice[..frames]);
         mix.fill([0.0; 2]);
         if listen.is_some() {
@@ -257,7 +285,13 @@ impl Mixer {
         let mut hear = |input: &mut Input, voice: &mut [Frame]| {
             let listened = *listen == Some(ListenTo::Input(input.source()));
             let tap = listened.then_some(&mut heard[..frames]);
-            hear(input, from, fade_from, voice, tap)
+            let sounds = hear(input, from, fade_from, voice, tap);
+            if sounds {
+                let source = input.source();
+                let tracks = tracks.iter_mut().filter(|t| t.hears(source));
+                tracks.for_each(|t| t.add(voice));
+            }
+            sounds
         };
         let is_speech = |input: &Input| input.strip.role() == Role::Speech;
         for input in inputs.iter_mut().filter(|i| is_speech(i)) {

@@ -27,6 +27,7 @@ mod pick;
 mod resample;
 mod stage;
 mod timeline;
+mod tracks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +40,7 @@ use self::chain::ChainSettings;
 pub use self::encoder::OpenEncoder;
 use self::master::{Loudness, MasterSettings};
 pub use self::mixer::Mixer;
+pub use self::tracks::TrackPlan;
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::ChannelPick;
@@ -220,6 +222,11 @@ impl AudioStage {
     /// gets its mix when it appears.
     pub fn set_mixes(&self, mixes: BTreeMap<SourceId, InputMix>) {
         self.running.set_mixes(mixes);
+    }
+
+    /// Gives single inputs tracks of their own beside the mix, for a recording; or (`None`) no longer.
+    pub fn set_tracks(&self, tracks: Option<TrackPlan>) {
+        self.running.set_tracks(tracks);
     }
 
     /// Lets somebody listen in, to something else, or (`None`) no longer. An output stays open while `sinks` is the

@@ -12,7 +12,8 @@ use super::encoder::{EncoderSlot, OpenEncoder};
 use super::listen::Listening;
 use super::master::MasterSettings;
 use super::mixer::Mixer;
-use super::{AudioConfig, AudioStats, InputMix, Listen};
+use super::tracks::Tracks;
+use super::{AudioConfig, AudioStats, InputMix, Listen, TrackPlan};
 use crate::encode::{AudioEncoderSettings, EncodeError};
 use crate::media::SourceId;
 use crate::media::audio::AudioFormat;
@@ -46,6 +47,8 @@ struct Controls {
     /// Set when it changed.
     listen: Option<Option<Listen>>,
     master: Option<MasterSettings>,
+    /// Set when it changed.
+    tracks: Option<Option<TrackPlan>>,
     talking: bool,
     loudness_reset: bool,
     video_delay_ns: i64,
@@ -74,6 +77,7 @@ struct Worker {
     mixer: Mixer,
     encoder: EncoderSlot,
     listening: Option<Listening>,
+    tracks: Option<Tracks>,
     skipped: u64,
 }
 
@@ -97,6 +101,7 @@ impl Running {
                 mixer: Mixer::new(clock.now()),
                 encoder: EncoderSlot::new(open, bus),
                 listening: None,
+                tracks: None,
                 skipped: 0,
             }
         };
@@ -150,6 +155,10 @@ impl Running {
         self.shared.controls.lock().mixes = Some(mixes);
     }
 
+    pub(super) fn set_tracks(&self, tracks: Option<TrackPlan>) {
+        self.shared.controls.lock().tracks = Some(tracks);
+    }
+
     pub(super) fn set_listen(&self, listen: Option<Listen>) {
         self.shared.controls.lock().listen = Some(listen);
     }
@@ -198,7 +207,11 @@ impl Worker {
                     break;
                 }
                 self.mixer.drain(now);
-                let block = self.mixer.mix();
+                self.mixer.mix();
+                let block = self.mixer.block();
+                if let Some(tracks) = &mut self.tracks {
+                    tracks.encode(block.pts, self.mixer.tracks());
+                }
                 let encoded = self.encoder.encode(block, now);
                 if let Some(listening) = &mut self.listening {
                     listening.feed(self.mixer.heard());
@@ -220,6 +233,9 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break, // the stage was dropped
             }
+        }
+        if let Some(mut tracks) = self.tracks.take() {
+            tracks.finish();
         }
         self.encoder
             .set(None)
@@ -249,6 +265,18 @@ impl Worker {
             }
             self.mixer
                 .listen(self.listening.as_ref().map(Listening::to));
+        }
+        if let Some(plan) = controls.tracks.take() {
+            self.mixer
+                .set_tracks(plan.as_ref().map_or(&[][..], |p| &p.inputs));
+            match (&mut self.tracks, plan) {
+                (Some(tracks), Some(plan)) => tracks.change(plan),
+                (Some(tracks), None) => {
+                    tracks.finish();
+                    self.tracks = None;
+                }
+                (tracks, plan) => *tracks = plan.map(Tracks::new),
+            }
         }
         if let Some(master) = controls.master.take() {
             self.mixer.set_master(&master);

@@ -220,7 +220,12 @@ impl PushArgs {
         let source = self.source.as_ref().and(scene.layers.first());
         let own_sound = source.is_some_and(|l| matches!(l.source, SourceSpec::File(_)));
         self.sound.apply(audio, own_sound)?;
-        self.recording.lay_over(&mut settings.recording)?;
+        let Settings {
+            recording,
+            recording_encoder,
+            ..
+        } = &mut settings;
+        self.recording.lay_over(recording, recording_encoder)?;
         let mut key = StreamKey::new(std::env::var("KAIBO_KEY").unwrap_or_default());
         let mut login = None;
         if self.alone && (self.url.is_some() || !self.also.is_empty()) {

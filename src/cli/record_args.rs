@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::push_args::{PushArgs, parse_duration};
 use crate::container::Format;
 use crate::output::record::settings::RecordSettings;
+use crate::settings::RecordEncoder;
 
 /// Recording beside a stream, or alone.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,19 @@ pub(super) struct RecordOptions {
     /// without losing a picture.
     #[arg(long, value_name = "TIME|SIZE", value_parser = parse_split)]
     record_split: Option<SplitArg>,
+    /// Record with an encoder of its own, as `kaibo encoders` lists them, or auto; H.264, HEVC or AV1. Without this and the
+    /// next two what is streamed is recorded, which costs nothing.
+    #[arg(long, value_name = "NAME")]
+    record_encoder: Option<String>,
+    /// Quality of the recording's own encoder, 0 (lossless) to 51 (worst) [default: 18]
+    #[arg(long, value_name = "NUMBER")]
+    record_quality: Option<u8>,
+    /// Preset of the recording's own encoder [default: auto]
+    #[arg(long, value_name = "PRESET")]
+    record_preset: Option<String>,
+    /// Record each sound on a track of its own beside the mix (MP4 and MKV).
+    #[arg(long)]
+    record_tracks: bool,
     /// Title of the recording, in its name and in the file.
     #[arg(long, value_name = "TEXT")]
     record_title: Option<String>,
@@ -69,9 +83,26 @@ impl RecordOptions {
     }
 
     /// Puts what was given over the settings.
-    pub(super) fn lay_over(&self, settings: &mut RecordSettings) -> Result<(), String> {
+    pub(super) fn lay_over(
+        &self,
+        settings: &mut RecordSettings,
+        encoder: &mut RecordEncoder,
+    ) -> Result<(), String> {
+        let (name, preset) = (&self.record_encoder, &self.record_preset);
+        encoder.own |= name.is_some() || preset.is_some() || self.record_quality.is_some();
+        if let Some(name) = name {
+            encoder.video.encoder.clone_from(name);
+        }
+        if let Some(preset) = preset {
+            encoder.video.preset.clone_from(preset);
+        }
+        if let Some(quality) = self.record_quality {
+            encoder.video.quality = quality;
+        }
+        settings.separate_tracks |= self.record_tracks;
         if let Some(Some(path)) = &self.record {
             check_name(path)?;
+            settings.format = Format::of(path).unwrap_or(settings.format);
         }
         if let Some(format) = self.record_format {
             settings.format = format;

@@ -3,12 +3,12 @@
 
 use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 use std::ptr;
-use std::sync::Arc;
 
 use ffmpeg_next::ffi;
 
-use super::{Bytes, Chapter, Container, ContainerError, Format};
+use super::{Bytes, Chapter, Container, ContainerError, Format, TrackSpec};
 use crate::media::packet::{CodecParameters, EncodedPacket, Track};
+use crate::media::parameter_sets;
 use crate::media::time::duration_nanos;
 
 /// Ticks per second of an MP4's video track; divides every usual frame rate.
@@ -166,7 +166,7 @@ fn bad_packet() -> ContainerError {
 impl Muxer {
     pub(super) fn open(
         format: Format,
-        tracks: &[Arc<CodecParameters>],
+        tracks: &[TrackSpec],
         title: &str,
     ) -> Result<Self, ContainerError> {
         const WHAT: &str = "beginning the recording";
@@ -225,15 +225,17 @@ impl Muxer {
                 ffi::av_dict_set(metadata, c"title".as_ptr(), title.as_ptr(), 0);
             }
         }
-        for parameters in tracks {
-            muxer.add_stream(parameters)?;
+        for track in tracks {
+            muxer.add_stream(track)?;
         }
         muxer.write_header()?;
         Ok(muxer)
     }
 
-    fn add_stream(&mut self, parameters: &CodecParameters) -> Result<(), ContainerError> {
+    fn add_stream(&mut self, spec: &TrackSpec) -> Result<(), ContainerError> {
         const WHAT: &str = "describing a track";
+        let parameters = &*spec.parameters;
+        let name = CString::new(spec.name.replace('\0', "")).unwrap_or_default();
         let bad = || ContainerError::Packet("codec parameters are out of range".to_owned());
         let extradata = parameters.extradata();
         let extra_len = c_int::try_from(extradata.len()).map_err(|_too_long| bad())?;
@@ -246,6 +248,17 @@ impl Muxer {
             if stream.is_null() {
                 return Err(no_memory(WHAT));
             }
+            // players begin with the mix
+            if !matches!(spec.track, Track::Input(_)) {
+                (*stream).disposition = ffi::AV_DISPOSITION_DEFAULT;
+            }
+            if !name.is_empty() {
+                // Matroska's name of it, MP4's
+                for key in [c"title", c"handler_name"] {
+                    let metadata = &raw mut (*stream).metadata;
+                    ffi::av_dict_set(metadata, key.as_ptr(), name.as_ptr(), 0);
+                }
+            }
             let par = &mut *(*stream).codecpar;
             match parameters {
                 CodecParameters::H264 { resolution, .. }
@@ -257,6 +270,12 @@ impl Muxer {
                         CodecParameters::Av1 { .. } => ffi::AVCodecID::AV_CODEC_ID_AV1,
                         _ => ffi::AVCodecID::AV_CODEC_ID_H264,
                     };
+                    if self.format == Format::Mp4
+                        && let CodecParameters::Hevc { .. } = parameters
+                    {
+                        // "hvc1" rather than FFmpeg's "hev1", which Apple's players do not know
+                        par.codec_tag = u32::from_le_bytes(*b"hvc1");
+                    }
                     par.width = c_int::try_from(resolution.width).map_err(|_too_wide| bad())?;
                     par.height = c_int::try_from(resolution.height).map_err(|_too_high| bad())?;
                     (*stream).time_base = ffi::AVRational {
@@ -289,7 +308,7 @@ impl Muxer {
             par.extradata_size = extra_len;
         }
         self.tracks.push(MuxedTrack {
-            track: parameters.track(),
+            track: spec.track,
             timescale: 1,
             last: None,
         });
@@ -399,7 +418,10 @@ impl Container for Muxer {
         if packet.data.is_empty() {
             return Err(bad_packet());
         }
-        let size = c_int::try_from(packet.data.len()).map_err(|_too_long| bad_packet())?;
+        // in each keyframe, so that wherever a player jumps to after a change of encoder it has the right ones
+        let with_sets = parameter_sets::in_band(packet);
+        let data = with_sets.as_ref().unwrap_or(&packet.data);
+        let size = c_int::try_from(data.len()).map_err(|_too_long| bad_packet())?;
         let Some((index, [dts, pts, end])) = self.ticks(packet)? else {
             return Ok(()); // a track that came after the file was begun: the next file has it
         };
@@ -418,12 +440,12 @@ impl Container for Muxer {
             }
             let raw = &mut *self.packet;
             raw.stream_index = index;
-            raw.data = packet.data.as_ptr().cast_mut();
+            raw.data = data.as_ptr().cast_mut();
             raw.size = size;
             raw.dts = dts;
             raw.pts = pts;
             raw.duration = end - dts;
-            raw.flags = if packet.keyframe || packet.track == Track::Audio {
+            raw.flags = if packet.keyframe || packet.track != Track::Video {
                 ffi::AV_PKT_FLAG_KEY
             } else {
                 0

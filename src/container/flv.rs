@@ -1,12 +1,10 @@
 //! An FLV file: the tags of the stream's own muxer, whole tags only. Plays at any moment of its making; duration and size
 //! are entered at its beginning when it ends.
 
-use std::sync::Arc;
-
-use super::{Bytes, Chapter, Container, ContainerError};
+use super::{Bytes, Chapter, Container, ContainerError, TrackSpec};
 use crate::flv::mux::FlvMuxer;
 use crate::flv::tag::{FlvTag, TagKind, file_header};
-use crate::media::packet::{CodecParameters, EncodedPacket, Track};
+use crate::media::packet::{EncodedPacket, Track};
 
 #[derive(Debug)]
 pub(super) struct FlvContainer {
@@ -42,8 +40,8 @@ impl TrackTime {
 }
 
 impl FlvContainer {
-    pub(super) fn new(tracks: &[Arc<CodecParameters>]) -> Self {
-        let sound = tracks.iter().any(|t| t.track() == Track::Audio);
+    pub(super) fn new(tracks: &[TrackSpec]) -> Self {
+        let sound = tracks.iter().any(|t| t.track == Track::Audio);
         Self {
             muxer: FlvMuxer::new(0).with_audio(sound),
             tags: Vec::new(),

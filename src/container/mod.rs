@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::packet::{CodecParameters, EncodedPacket};
+use crate::media::packet::{CodecParameters, EncodedPacket, Track};
 
 /// Kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -60,9 +60,46 @@ impl Format {
         matches!(self, Self::Flv)
     }
 
+    /// Why pictures (H.264 or others) and so many sounds besides the mix do not fit into this kind of file, and what would; `None` when
+    /// they do.
+    pub const fn refuses(self, h264: bool, inputs: usize) -> Option<&'static str> {
+        match self {
+            Self::Mp4 | Self::Mkv => None,
+            Self::Flv if inputs > 0 => Some(
+                "an FLV file has room for one sound: choose MP4 or MKV, or record the mix alone",
+            ),
+            Self::Flv if !h264 => Some(
+                "few players take HEVC or AV1 out of an FLV file: choose MP4 or MKV, or an H.264 encoder",
+            ),
+            Self::Flv => None,
+        }
+    }
+
     /// Chapter marks go into the file itself when it is closed. Of the others a plain MP4 made by [`remux`] has them.
     pub const fn holds_chapters(self) -> bool {
         matches!(self, Self::Mkv)
+    }
+}
+
+/// A track of a file to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackSpec {
+    /// Which packets it takes.
+    pub track: Track,
+    /// What decoders need.
+    pub parameters: Arc<CodecParameters>,
+    /// What a person calls it; may be empty.
+    pub name: String,
+}
+
+impl TrackSpec {
+    /// The pictures, or the mix, without a name.
+    pub fn plain(parameters: Arc<CodecParameters>) -> Self {
+        Self {
+            track: parameters.track(),
+            parameters,
+            name: String::new(),
+        }
     }
 }
 
@@ -116,7 +153,7 @@ pub trait Container: Send {
 /// Begins a file for these tracks (pictures first) with a title, where it has a place for one.
 pub fn open(
     format: Format,
-    tracks: &[Arc<CodecParameters>],
+    tracks: &[TrackSpec],
     title: &str,
 ) -> Result<Box<dyn Container>, ContainerError> {
     match format {

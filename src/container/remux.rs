@@ -40,6 +40,17 @@ pub enum RemuxError {
         #[source]
         source: std::io::Error,
     },
+    /// It would not fit on the disk; nothing was begun.
+    #[error(
+        "it needs {needed_mb} MB and {free_mb} MB are free: make room, then make it again from the recording, which plays \
+         as it is"
+    )]
+    NoRoom {
+        /// Millions of bytes.
+        needed_mb: u64,
+        /// Millions of bytes.
+        free_mb: u64,
+    },
     /// The result cannot be muxed.
     #[error("no MP4 was made, the recording is as it was")]
     Mux(#[from] ContainerError),
@@ -99,7 +110,9 @@ pub fn to_mp4(
 
 /// Gives the finished file its name, unless there is one meanwhile.
 fn publish(part: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::File::open(part)?.sync_all()?;
+    // for writing: Windows flushes no file that was opened for reading
+    let file = std::fs::OpenOptions::new().write(true).open(part)?;
+    file.sync_all()?;
     match std::fs::hard_link(part, to) {
         Ok(()) => std::fs::remove_file(part),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(e),
@@ -219,11 +232,18 @@ fn lanes(input: &Input, output: &mut Output) -> Result<Vec<Option<Lane>>, ffmpeg
         }
         let mut to = output.add_stream(encoder::find(codec::Id::None))?;
         to.set_parameters(stream.parameters());
+        to.set_metadata(stream.metadata().to_owned()); // names of sounds
+        // FFmpeg's own "hev1" is nothing that Apple's players know
+        let tag = match stream.parameters().id() {
+            codec::Id::HEVC => u32::from_le_bytes(*b"hvc1"),
+            _ => 0,
+        };
         #[expect(unsafe_code, reason = "ffmpeg-next has no setter")]
         // SAFETY: the parameters belong to the stream just made. A tag of the other container would be refused; 0 lets
         // the MP4 muxer choose.
         unsafe {
-            (*to.parameters().as_mut_ptr()).codec_tag = 0;
+            (*to.parameters().as_mut_ptr()).codec_tag = tag;
+            (*to.as_mut_ptr()).disposition = (*stream.as_ptr()).disposition;
         }
         lanes.push(Some(Lane {
             index: to.index(),

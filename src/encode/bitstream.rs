@@ -158,10 +158,7 @@ impl ChromaFormat {
     /// Reads the first fields of 7.3.2.1.1.
     fn parse(sps: &[u8]) -> Option<Self> {
         let payload = unescape(sps.get(4..)?);
-        let mut bits = Bits {
-            data: &payload,
-            at: 0,
-        };
+        let mut bits = Bits::new(&payload);
         let field = |v: Option<u32>, max: u32| u8::try_from(v.filter(|&v| v <= max)?).ok();
         bits.exp_golomb()?; // seq_parameter_set_id
         let format_idc = field(bits.exp_golomb(), 3)?;
@@ -177,7 +174,7 @@ impl ChromaFormat {
 }
 
 /// Takes out the emulation prevention bytes (`00 00 03` becomes `00 00`).
-fn unescape(data: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len());
     let mut zeros = 0;
     for &b in data {
@@ -191,13 +188,18 @@ fn unescape(data: &[u8]) -> Vec<u8> {
     out
 }
 
-struct Bits<'a> {
+/// Reads bits, the highest of each byte first.
+pub(super) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
 }
 
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<u32> {
+impl<'a> Bits<'a> {
+    pub(super) const fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    pub(super) fn bit(&mut self) -> Option<u32> {
         let byte = *self.data.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
         self.at += 1;

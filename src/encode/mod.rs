@@ -5,13 +5,16 @@
 
 pub mod aac;
 mod av;
+mod av1;
 mod avopt;
+mod background;
 pub mod bitstream;
 pub mod candidate;
+mod coded;
 mod family;
 pub mod ffmpeg;
 pub mod fmp4;
-mod h264;
+mod hevc;
 mod hwframes;
 pub mod probe;
 pub mod select;
@@ -26,7 +29,6 @@ use serde::Serialize;
 pub use self::settings::{Profile, RateControl, Style, Tune, VideoEncoderSettings, VideoFormat};
 pub use self::sound::{AacEncoder, AudioChannels, AudioEncoderSettings, AudioRate};
 
-use self::candidate::VideoCodec;
 use crate::media::Recovery;
 use crate::media::audio::AudioBlock;
 use crate::media::packet::{Bitrate, CodecParameters, EncodedPacket};
@@ -166,18 +168,8 @@ pub fn open_video(
     settings.validate()?;
     format.validate()?;
     let candidate = candidate::find(&settings.encoder).unwrap_or_else(candidate::processor);
-    if candidate.codec != VideoCodec::H264 {
-        return Err(EncodeError::Setting {
-            field: "encoder.encoder",
-            reason: format!(
-                "{} makes {}, which no output of this program carries yet: choose an H.264 encoder",
-                candidate.name,
-                candidate.codec.title()
-            ),
-        });
-    }
     let settings = settings.for_candidate(candidate);
-    Ok(Box::new(h264::H264::open(
+    Ok(Box::new(coded::Coded::open(
         candidate, &settings, format, generation,
     )?))
 }

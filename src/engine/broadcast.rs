@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::encoders::format;
 use super::notice::{Notice, NoticeSender};
+use super::own_encoder::{OwnEncoder, SoundOnly};
 use crate::audio::AudioStage;
 use crate::encode::stage::{
     EncoderControl, EncoderFactory, EncoderListener, EncoderStats, VideoEncodeConfig,
@@ -29,7 +30,7 @@ use crate::rtmp::url::RtmpUrl;
 use crate::settings::Settings;
 
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
-const ENCODER_QUEUE: usize = 3;
+pub(super) const ENCODER_QUEUE: usize = 3;
 /// How long the encoder may take to hand over what it still holds when it ends.
 const FLUSH: Duration = Duration::from_millis(400);
 
@@ -48,7 +49,10 @@ pub(super) struct Attached {
     pub(super) id: u32,
     purpose: Purpose,
     output: Arc<dyn Output>,
+    /// What is attached to the stream's packets.
     sink: Arc<dyn PacketSink>,
+    /// And to those of the recording alone.
+    also: Option<Arc<dyn PacketSink>>,
 }
 
 impl Attached {
@@ -77,6 +81,8 @@ pub(super) struct Broadcast {
     pub(super) more: Vec<Attached>,
     pub(super) recording: Option<Attached>,
     pub(super) recorder: Option<Arc<Recorder>>,
+    /// The recording's own encoder, if it has one.
+    pub(super) own: OwnEncoder,
     replay: Option<(Attached, Arc<ReplayBuffer>)>,
     ending: Vec<Ending>,
     /// How the stream treats its link.
@@ -106,18 +112,22 @@ pub(super) struct Ended {
 pub(super) enum BroadcastError {
     #[error(transparent)]
     Encoder(#[from] EncodeError),
+    #[error("the recording's own encoder cannot be used")]
+    OwnEncoder(#[source] EncodeError),
     #[error(transparent)]
     Output(#[from] OutputError),
 }
 
 impl Broadcast {
-    /// `frames` is where the render stage looks for the encoder's queue.
+    /// `frames` and `record_frames` are where the render stage looks for the queues of the stream's encoder and the
+    /// recording's own.
     pub(super) fn new(
         clock: MediaClock,
         runtime: tokio::runtime::Handle,
         notices: NoticeSender,
         bus: Arc<PacketBus>,
         frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+        record_frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     ) -> Self {
         Self {
             clock,
@@ -135,6 +145,7 @@ impl Broadcast {
             more: Vec::new(),
             recording: None,
             recorder: None,
+            own: OwnEncoder::new(record_frames),
             replay: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
@@ -230,14 +241,17 @@ impl Broadcast {
         }
     }
 
-    /// Starts recording the same packets; returns the file really used.
+    /// Starts recording the same packets, or those of an encoder of its own (`own`, best first; none: the same); returns the
+    /// file really used.
     pub(super) fn start_recording(
         &mut self,
         config: RecordConfig,
         settings: &Settings,
         ladder: Vec<VideoEncoderSettings>,
+        own: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<String, BroadcastError> {
+        self.own.want(own);
         let mut recorder = None;
         let attached = self.attach(Purpose::Recording, |cx| {
             let started = Recorder::start(config, cx)?;
@@ -247,7 +261,7 @@ impl Broadcast {
         let target = attached.stats().target;
         (self.recording, self.recorder) = (Some(attached), recorder);
         self.start_encoders(settings, ladder, audio)?;
-        self.control.request_keyframe();
+        self.recording_control().request_keyframe();
         Ok(target)
     }
 
@@ -284,6 +298,15 @@ impl Broadcast {
         self.replay.as_ref().map(|(_, buffer)| &**buffer)
     }
 
+    /// The hand on the encoder whose pictures are recorded.
+    pub(super) const fn recording_control(&self) -> &Arc<EncoderControl> {
+        if self.own.is_wanted() {
+            &self.own.control
+        } else {
+            &self.control
+        }
+    }
+
     fn attach(
         &mut self,
         purpose: Purpose,
@@ -291,7 +314,12 @@ impl Broadcast {
     ) -> Result<Attached, OutputError> {
         self.next_id += 1;
         let id = self.next_id;
-        let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
+        let records = purpose == Purpose::Recording;
+        let control = match records {
+            true => Arc::clone(self.recording_control()),
+            false => Arc::clone(&self.control),
+        };
+        let notices = self.notices.clone();
         let leads = purpose == Purpose::Stream;
         let limiter = Arc::clone(&self.limiter);
         if leads {
@@ -329,13 +357,23 @@ impl Broadcast {
             tuning,
         };
         let output = start(cx)?;
-        let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
+        let all: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
+        let also = records.then(|| Arc::clone(&all));
+        if let Some(also) = &also {
+            self.own.bus.attach(also);
+        }
+        let sink = if records && self.own.is_wanted() {
+            Arc::new(SoundOnly(all))
+        } else {
+            all
+        };
         self.bus.attach(&sink);
         Ok(Attached {
             id,
             purpose,
             output,
             sink,
+            also,
         })
     }
 
@@ -345,13 +383,30 @@ impl Broadcast {
         ladder: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
-        if self.encoder.is_some() {
-            return Ok(());
+        if self.needs_video() && self.encoder.is_none() {
+            self.start_video_encoder(settings, ladder)?;
         }
-        self.start_video_encoder(settings, ladder)?;
-        audio.set_encoder(Some(settings.audio.encoder.clone()))?;
-        self.sound_on = true;
+        if self.recording.is_some() {
+            self.start_own(settings)
+                .map_err(BroadcastError::OwnEncoder)?;
+        }
+        if !self.sound_on {
+            audio.set_encoder(Some(settings.audio.encoder.clone()))?;
+            self.sound_on = true;
+        }
         Ok(())
+    }
+
+    /// Somebody takes the stream's pictures.
+    const fn needs_video(&self) -> bool {
+        let records = self.recording.is_some() && !self.own.is_wanted();
+        self.stream.is_some() || self.replay.is_some() || records
+    }
+
+    /// Opens the recording's own encoder, if it has one.
+    pub(super) fn start_own(&mut self, settings: &Settings) -> Result<(), EncodeError> {
+        self.own
+            .start(settings, self.clock, &self.notices, &self.opener)
     }
 
     fn start_video_encoder(
@@ -370,6 +425,7 @@ impl Broadcast {
         let config = VideoEncodeConfig {
             settings: settings.encoder.clone(),
             format: format(settings),
+            background: false,
             clock: self.clock,
             frames: rx,
             control: Arc::clone(&self.control),
@@ -454,10 +510,19 @@ impl Broadcast {
     }
 
     fn end(&mut self, attached: Attached, audio: &AudioStage, told: bool) {
+        // first, so that the last pictures still go out
         if !self.is_on() {
-            self.stop_encoders(audio); // first, so that the last pictures still go out
+            self.stop_encoders(audio);
+        } else if !self.needs_video() {
+            self.stop_video_encoder();
+        }
+        if attached.purpose == Purpose::Recording {
+            self.stop_own(audio);
         }
         self.bus.detach(&attached.sink);
+        if let Some(also) = &attached.also {
+            self.own.bus.detach(also);
+        }
         attached.output.request_stop();
         let deadline = Instant::now() + super::Engine::SHUTDOWN;
         self.ending.push(Ending {
@@ -467,8 +532,15 @@ impl Broadcast {
         });
     }
 
+    fn stop_own(&mut self, audio: &AudioStage) -> bool {
+        audio.set_tracks(None);
+        let ended = self.own.stop();
+        self.own.want(Vec::new());
+        ended
+    }
+
     fn stop_encoders(&mut self, audio: &AudioStage) -> bool {
-        let ended = self.stop_video_encoder();
+        let ended = self.stop_video_encoder() & self.stop_own(audio);
         if std::mem::take(&mut self.sound_on)
             && let Err(error) = audio.set_encoder(None)
         {

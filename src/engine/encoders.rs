@@ -135,8 +135,17 @@ impl Encoders {
 
     /// What to use, best first.
     pub(super) fn ladder(&self, settings: &Settings) -> Vec<VideoEncoderSettings> {
+        self.ladder_for(&settings.encoder, settings)
+    }
+
+    /// The same for another encoder of the same show.
+    pub(super) fn ladder_for(
+        &self,
+        wanted: &VideoEncoderSettings,
+        settings: &Settings,
+    ) -> Vec<VideoEncoderSettings> {
         let reports = self.reports.as_deref().map_or(&[][..], Vec::as_slice);
-        select::ladder(&settings.encoder, format(settings), reports)
+        select::ladder(wanted, format(settings), reports)
     }
 }
 

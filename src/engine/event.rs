@@ -133,6 +133,8 @@ pub enum EventKind {
     EncoderReplaced,
     /// The encoder could not keep up and was made faster: a cheaper preset, or another encoder.
     EncoderLowered,
+    /// It has time to spare again: a better preset took over.
+    EncoderRaised,
     /// The encoder cannot be opened or kept failing.
     EncoderFailed,
     /// The encoder cannot keep up; pictures are skipped.

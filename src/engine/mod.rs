@@ -11,6 +11,7 @@ mod encoders;
 pub mod event;
 mod notice;
 mod overload;
+mod own_encoder;
 pub mod recorder;
 mod sources;
 pub mod status;

@@ -34,6 +34,8 @@ pub(super) enum Notice {
     Output(u32, OutputEvent),
     /// From the thread of the video encoder with this number.
     Encoder(u32, EncoderEvent),
+    /// From that of the recording.
+    RecordEncoder(u32, EncoderEvent),
     /// A stage of ours ended without being asked to.
     Exited(&'static str, StageExit),
     /// Encoders were tried out, for what the text tells.

@@ -110,6 +110,8 @@ pub struct Status {
     pub audio: AudioStats,
     /// Video encoder, while it runs.
     pub encoder: Option<EncoderStats>,
+    /// The recording's own video encoder, while there is one.
+    pub record_encoder: Option<EncoderStats>,
     /// The stream, while there is one.
     pub stream: Option<OutputStats>,
     /// Further destinations of the same stream.

@@ -18,8 +18,9 @@ pub const HOLD: Duration = Duration::from_secs(3);
 /// (`CONST_MAX_JITTER_MS` in its `srs_app_source.cpp`).
 pub const LEAD: Duration = Duration::from_millis(200);
 
-/// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate.
-const MAX_HELD: usize = 768;
+/// Most packets held of one track, whatever their times say: more than 3 s of the highest picture rate,
+/// and of as many sounds as a recording has.
+const MAX_HELD: usize = 2048;
 
 /// Orders packets of two tracks by decode time.
 ///
@@ -85,8 +86,11 @@ impl Interleaver {
     /// Takes a packet; within a track they come in decode order.
     pub fn push(&mut self, packet: EncodedPacket) {
         let lane = self.lane_mut(packet.track);
-        lane.newest = lane.newest.max(Some(packet.dts));
-        lane.end = lane.end.max(Some(packet.dts + packet.duration));
+        // the sound of an input comes before the mix of the same time: pictures wait for that one
+        if !matches!(packet.track, Track::Input(_)) {
+            lane.newest = lane.newest.max(Some(packet.dts));
+            lane.end = lane.end.max(Some(packet.dts + packet.duration));
+        }
         lane.queue.push_back(packet);
     }
 
@@ -95,7 +99,7 @@ impl Interleaver {
         let track = self.next_track()?;
         let (lane, other, lead_ns) = match track {
             Track::Video => (&self.video, &self.audio, self.lead_ns),
-            Track::Audio => (&self.audio, &self.video, 0),
+            Track::Audio | Track::Input(_) => (&self.audio, &self.video, 0),
         };
         let head = lane.head()?;
         let held = lane.newest.map_or(0, |t| t.nanos_since(head));
@@ -137,7 +141,7 @@ impl Interleaver {
     const fn lane_mut(&mut self, track: Track) -> &mut Lane {
         match track {
             Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
+            Track::Audio | Track::Input(_) => &mut self.audio,
         }
     }
 

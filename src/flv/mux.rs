@@ -89,6 +89,10 @@ impl FlvMuxer {
     /// Appends the tags for `packet`: before the first media, and again after a change of parameters, `onMetaData`
     /// and the sequence headers. Pictures before the first keyframe are left out.
     pub fn push(&mut self, packet: &EncodedPacket, out: &mut Vec<FlvTag>) {
+        if matches!(packet.track, Track::Input(_)) {
+            self.skipped += 1; // FLV has one sound
+            return;
+        }
         match &mut self.stage {
             Stage::Running(origin) => {
                 let origin = *origin;
@@ -104,7 +108,7 @@ impl FlvMuxer {
                     }
                 }
                 Track::Video => self.skipped += 1,
-                Track::Audio => {
+                Track::Audio | Track::Input(_) => {
                     self.audio = Some(Arc::clone(&packet.parameters));
                     self.skipped += 1;
                 }
@@ -171,7 +175,7 @@ impl FlvMuxer {
         }
         self.last_ms[usize::from(packet.track == Track::Audio)] = ms;
         let (kind, body) = match packet.track {
-            Track::Audio => (TagKind::Audio, aac_frame(&packet.data)),
+            Track::Audio | Track::Input(_) => (TagKind::Audio, aac_frame(&packet.data)),
             Track::Video => {
                 // both times rounded down before they are subtracted, so that decode plus composition is the
                 // presentation time to the millisecond
@@ -198,7 +202,7 @@ impl FlvMuxer {
     fn update_parameters(&mut self, packet: &EncodedPacket, ms: i64, out: &mut Vec<FlvTag>) {
         let known = match packet.track {
             Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
+            Track::Audio | Track::Input(_) => &mut self.audio,
         };
         if known
             .as_ref()

@@ -6,6 +6,7 @@ pub mod audio;
 pub mod color;
 pub mod disk;
 pub mod packet;
+pub mod parameter_sets;
 pub mod playback;
 pub mod pool;
 pub mod ring;

@@ -46,8 +46,10 @@ impl fmt::Display for Bitrate {
 pub enum Track {
     /// The picture.
     Video,
-    /// The sound.
+    /// The sound: everything mixed.
     Audio,
+    /// The sound of one input alone, beside the mix; in recordings only. Counts from 0.
+    Input(u8),
 }
 
 /// What a send queue may do with a packet when the link is too slow. It is OBS's `drop_priority`, said as an enum.
@@ -151,6 +153,15 @@ impl CodecParameters {
                 ..
             } => Some((*resolution, *rate, *bitrate)),
             Self::Aac { .. } => None,
+        }
+    }
+
+    /// Whether a decoder opened for `self` decodes pictures or sound of `other` once it has seen its parameter sets in the
+    /// stream: for pictures the same codec and size, for sound the very same parameters (it has no sets in the stream).
+    pub fn goes_on_with(&self, other: &Self) -> bool {
+        match (self.picture(), other.picture()) {
+            (Some((size, ..)), Some((new, ..))) => size == new && self.codec() == other.codec(),
+            _ => self.extradata() == other.extradata(),
         }
     }
 

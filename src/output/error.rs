@@ -231,6 +231,12 @@ pub enum OutputError {
         /// Millions of bytes free.
         free_mb: u64,
     },
+    /// What shall be recorded is nothing for this kind of file.
+    #[error("this cannot be recorded: {reason}")]
+    Unfit {
+        /// Why, and what can be done instead.
+        reason: &'static str,
+    },
     /// A bug of ours.
     #[error("the output failed by a fault in the program: please report it with the log")]
     Internal,
@@ -315,9 +321,11 @@ impl OutputError {
             | Self::LoginWanted
             | Self::LoginWrong
             | Self::Lost(_) => Recovery::Retry,
-            Self::File { .. } | Self::DiskFull { .. } | Self::LowSpace { .. } | Self::Internal => {
-                Recovery::GiveUp
-            }
+            Self::File { .. }
+            | Self::DiskFull { .. }
+            | Self::LowSpace { .. }
+            | Self::Unfit { .. }
+            | Self::Internal => Recovery::GiveUp,
         }
     }
 
@@ -346,6 +354,7 @@ impl OutputError {
             | Self::File { .. }
             | Self::DiskFull { .. }
             | Self::LowSpace { .. }
+            | Self::Unfit { .. }
             | Self::Internal => Failure::Refused,
         }
     }

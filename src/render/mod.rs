@@ -70,6 +70,9 @@ pub struct RenderConfig {
     /// Where pictures go while an encoder runs (edge 3: bound 3; when full this tick's picture is skipped). NV12, or I420
     /// where the source itself delivers what the encoder wants.
     pub encoder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    /// Where the same pictures go while a recording has an encoder of its own (bound 3; when full the recording lacks
+    /// this tick's picture, and nobody else does).
+    pub recorder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     /// Where the composed picture goes besides.
     pub preview: PreviewSink,
     /// Called when the stage ends by itself (with the reason).
@@ -89,6 +92,8 @@ pub struct RenderStats {
     pub lagged: u64,
     /// Pictures not handed to the encoder because its queue or the readback ring was full.
     pub skipped: u64,
+    /// Pictures not handed to the recording's own encoder because its queue was full.
+    pub record_skipped: u64,
     /// Full-frame GPU passes of the last tick; 0 when no pixel was touched or the picture was repeated.
     pub passes: u32,
     /// Median time in `queue.submit` over the last seconds, in microseconds.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TrySendError};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
 
 use super::budget::Budget;
@@ -172,7 +172,7 @@ impl Stage {
         self.stats.lagged += tick.lagged;
         self.stats.passes = 0;
         let mut wanted = Wanted {
-            encoder: self.config.encoder.load().is_some(),
+            encoder: self.config.encoder.load().is_some() || self.config.recorder.load().is_some(),
             preview: self.preview.is_visible(),
             shot: self.shot_requests.try_recv().ok(),
         };
@@ -406,10 +406,10 @@ impl Stage {
     }
 
     fn deliver(&mut self, pts: MediaTime, data: FrameData) {
-        let encoder = self.config.encoder.load();
-        let Some(encoder) = encoder.as_deref() else {
+        let (encoder, recorder) = (self.config.encoder.load(), self.config.recorder.load());
+        if encoder.is_none() && recorder.is_none() {
             return;
-        };
+        }
         // a picture that was drawn may come back after a later one that needed no drawing
         if self.last_pts.is_some_and(|last| pts <= last) {
             self.stats.skipped += 1;
@@ -423,14 +423,16 @@ impl Stage {
             data,
             color: ColorSpec::BT709_LIMITED,
         };
-        match encoder.try_send(frame) {
-            Ok(()) => {
-                self.sent += 1;
-                self.last_pts = Some(pts);
-            }
-            Err(TrySendError::Full(_)) => self.stats.skipped += 1,
-            Err(TrySendError::Disconnected(_)) => {} // the encoder is going away; its slot is emptied soon
-        }
+        // one that is going away has its slot emptied soon
+        let full = |to: Option<&Sender<VideoFrame>>| {
+            let full = to
+                .is_some_and(|to| matches!(to.try_send(frame.clone()), Err(TrySendError::Full(_))));
+            u64::from(full)
+        };
+        self.stats.skipped += full(encoder.as_deref());
+        self.stats.record_skipped += full(recorder.as_deref());
+        self.sent += 1;
+        self.last_pts = Some(pts);
     }
 
     fn forget_unused(&mut self, state: &SceneState) {

@@ -59,7 +59,7 @@ impl Meter {
                     slice.video_bytes += bytes;
                     slice.pictures += 1;
                 }
-                Track::Audio => slice.audio_bytes += bytes,
+                Track::Audio | Track::Input(_) => slice.audio_bytes += bytes,
             }
         }
     }

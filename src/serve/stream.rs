@@ -418,7 +418,7 @@ impl Publication {
     ) -> Option<Fragment> {
         let known = match track {
             Track::Video => self.video.is_some(),
-            Track::Audio => self.audio.is_some(),
+            Track::Audio | Track::Input(_) => self.audio.is_some(),
         };
         let muxer = self.muxer.as_mut().filter(|_| known)?;
         let sample = Sample {

@@ -46,6 +46,7 @@ impl ChangeSet {
             stream,
             network,
             recording,
+            recording_encoder,
             server,
             scene,
             window: _, // no concern of the engine
@@ -92,7 +93,7 @@ impl ChangeSet {
                     &old.stream.adapt,
                     &old.network,
                 ),
-            recording: *recording != old.recording,
+            recording: (recording, recording_encoder) != (&old.recording, &old.recording_encoder),
             server: (*rtmp, *http) != (old.server.rtmp, old.server.http),
         }
     }

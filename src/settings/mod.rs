@@ -6,10 +6,12 @@
 pub mod audio;
 pub mod diff;
 pub mod file;
+pub mod recording;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::audio::{AudioSettings, MixSettings, MonitorOf, MonitorSettings, SoundSettings};
+pub use self::recording::RecordEncoder;
 use crate::audio::chain::ChainSettings;
 use crate::audio::params::Stage;
 use crate::capture::SourceSpec;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// Recordings and the replay buffer.
     pub recording: RecordSettings,
+    /// The recording's own encoder, where it does not take the stream's packets.
+    pub recording_encoder: RecordEncoder,
     /// Built-in server.
     pub server: ServerSettings,
     /// What is shown.
@@ -155,6 +159,7 @@ impl Settings {
             stream,
             network,
             recording,
+            recording_encoder,
             server: _,
             scene,
             window: _,
@@ -188,6 +193,7 @@ impl Settings {
         check_range(&mut out, "stream.adapt.floor_kbps", floor, 100, 100_000);
         let refused = recording.problems().into_iter();
         out.extend(refused.map(|(field, reason)| FieldError::new(field, reason)));
+        recording_encoder.problems(recording.format, &mut out);
         if !stream.url.trim().is_empty() {
             out.extend(check_address(&stream.url));
         }
@@ -349,6 +355,7 @@ impl Default for Settings {
             stream: StreamSettings::default(),
             network: NetworkSettings::default(),
             recording: RecordSettings::default(),
+            recording_encoder: RecordEncoder::default(),
             server: ServerSettings::default(),
             scene: Scene {
                 layers: vec![Layer::new(SourceSpec::Test {})],

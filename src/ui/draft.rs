@@ -27,7 +27,7 @@ use crate::output::net::NetworkSettings;
 use crate::render::filter::beauty::BeautySettings;
 use crate::render::scene::{Crop, Fit, Layer, Placement};
 use crate::rtmp::url::{Login, RtmpUrl, SplitAddress, StreamKey, split_address};
-use crate::settings::Settings;
+use crate::settings::{RecordEncoder, Settings};
 
 /// The window's own state. The stream key is in it as long as the window is open, and goes nowhere but into
 /// [`Command::SetKey`].
@@ -70,6 +70,8 @@ pub struct Draft {
     pub encoder_options: String,
     /// Why the encoder's settings are not taken: said below them.
     pub encoder_problem: Option<String>,
+    /// Why recordings cannot be made as was wished.
+    pub record_problem: Option<String>,
     /// The filters that are shown are those of the whole picture, not of the lowest layer.
     pub filters_of_scene: bool,
     /// The left half of the preview is to be shown without filters; see [`compares`](Self::compares).
@@ -119,6 +121,7 @@ impl Draft {
             clips_seen: BTreeMap::new(),
             encoder_options: settings.encoder.options.clone(),
             encoder_problem: None,
+            record_problem: None,
             filters_of_scene: false,
             compare: false,
             messages: MessageLog::default(),
@@ -274,6 +277,33 @@ impl Draft {
             self.settings.encoder = encoder;
             self.apply(commands);
         }
+    }
+
+    /// Takes another encoder of recordings, or its sounds apart; or says why not.
+    pub fn choose_recording(
+        &mut self,
+        own: RecordEncoder,
+        separate: bool,
+        commands: &mut Vec<Command>,
+    ) {
+        let before = self.settings.clone();
+        self.settings.recording_encoder = own;
+        self.settings.recording.separate_tracks = separate;
+        if self.check_recording() {
+            self.apply(commands);
+        } else {
+            self.settings = before;
+        }
+    }
+
+    /// Whether recordings can be made as they are set; the reason stays to be shown.
+    pub fn check_recording(&mut self) -> bool {
+        let problems = self.settings.problems().into_iter();
+        self.record_problem = problems
+            .filter(|p| p.field.starts_with("recording"))
+            .map(|p| p.reason)
+            .next();
+        self.record_problem.is_none()
     }
 
     /// Speaks another language, also after the next start.

@@ -68,6 +68,12 @@ words! {
     look_ahead_meaning: "Pictures that the encoder sees before it decides; delay for quality.", "编码前预看的画面数，用延迟换画质。";
     pictures: "{} pictures", "{} 帧";
     options: "Further options", "附加选项";
+    record_own: "Own quality for recordings", "录制使用独立画质";
+    record_own_meaning: "A second encoder for the recording alone; otherwise what is streamed is recorded, which costs nothing.", "为录制单独编码；不勾选则直接录制直播码流，不增加占用。";
+    record_encoder: "Encoder of recordings", "录制编码器";
+    record_level: "Quality level of recordings", "录制画质等级";
+    record_tracks: "Each sound on a track of its own", "每路声音单独成轨";
+    record_tracks_meaning: "Beside the mix, for editing afterwards; MP4 and MKV.", "与混音同时录制，便于后期剪辑；仅限 MP4 和 MKV。";
     options_meaning: "name=value as FFmpeg has them, separated by spaces, for a chosen encoder.", "FFmpeg 的 名称=值，以空格分隔，须先选定编码器。";
 }
 

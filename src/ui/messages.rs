@@ -63,6 +63,7 @@ impl Subject {
                 EventKind::EncoderRebuilt => t.ev_encoder_rebuilt,
                 EventKind::EncoderReplaced => t.ev_encoder_replaced,
                 EventKind::EncoderLowered => t.ev_encoder_lowered,
+                EventKind::EncoderRaised => t.ev_encoder_raised,
                 EventKind::EncoderFailed => t.ev_encoder_failed,
                 EventKind::EncoderOverloaded => t.ev_overloaded,
                 EventKind::StageRestarted { .. } => t.ev_stage_restarted,

@@ -467,6 +467,7 @@ texts! {
     ev_encoder_rebuilt: "Encoder restarted", "编码器已重启";
     ev_encoder_replaced: "Another encoder took over", "已换用其他编码器";
     ev_encoder_lowered: "Encoder made faster", "已降低编码负担";
+    ev_encoder_raised: "Quality is back", "编码画质已恢复";
     ev_encoder_failed: "Encoder failed", "编码器出错";
     ev_overloaded: "This computer cannot keep up", "电脑性能不足，已跳帧";
     ev_stage_restarted: "A part of Kaibo was restarted", "Kaibo 的一个部件已重启";

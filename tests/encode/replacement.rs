@@ -32,6 +32,8 @@ pub(crate) enum Illness {
     Swallows(u64),
     /// It takes three times as long as there is.
     Slow(u64),
+    /// The same, until this picture: the machine has other things to do.
+    Busy(u64, u64),
     /// It panics.
     Panics(u64),
     /// It cannot even be opened.
@@ -61,6 +63,9 @@ impl VideoEncoder for Ill {
             Illness::Hangs(at) if frame.seq >= at => std::thread::sleep(Duration::from_secs(4)),
             Illness::Swallows(at) if frame.seq >= at => return Ok(()),
             Illness::Panics(at) if frame.seq >= at => panic!("the driver lost its mind"),
+            Illness::Busy(from, to) if (from..to).contains(&frame.seq) && self.slow => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
             Illness::Slow(at) if frame.seq >= at && self.slow => {
                 std::thread::sleep(Duration::from_millis(100));
             }
@@ -100,7 +105,7 @@ fn spoilt(illness: Illness) -> EncoderFactory {
         };
         let inner = open_video(&real, format, generation)?;
         let slow = is_hardware || settings.preset != "ultrafast";
-        if is_hardware || matches!(illness, Illness::Slow(_)) {
+        if is_hardware || matches!(illness, Illness::Slow(_) | Illness::Busy(..)) {
             return Ok(Box::new(Ill {
                 inner,
                 illness,
@@ -200,6 +205,7 @@ pub(crate) fn show_to(
             resolution: SMALL,
             rate: FrameRate::FPS_30,
         },
+        background: false,
         clock: MediaClock::start(),
         frames: frames_rx,
         control: Arc::new(EncoderControl::new(Bitrate::from_kbps(2500))),
@@ -349,4 +355,21 @@ fn an_encoder_that_falls_behind_skips_first_and_gets_a_faster_preset_then() {
         .iter()
         .filter(|(_, p)| end.saturating_since(p.pts) <= Duration::from_secs(1));
     assert!(whole.count() >= 29);
+}
+
+#[test]
+fn a_machine_that_is_free_again_gets_its_preset_back() {
+    let illness = Illness::Busy(20, 90);
+    let show = show(&[("x264", "superfast")], illness, 470);
+    check(&show, illness);
+    let told: Vec<_> = show
+        .events
+        .iter()
+        .map(|event| match event {
+            EncoderEvent::Lowered { from, to } => (*from == "x264 superfast", to.as_str()),
+            EncoderEvent::Raised { from, to } => (*from == "x264 ultrafast", to.as_str()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [(true, "x264 ultrafast"), (true, "x264 superfast")]);
 }

@@ -19,11 +19,12 @@ fn the_session_outlives_its_encoder() {
         return;
     }
     let server = Nginx::start();
-    let hardware = |preset| [("nvenc", "p4"), ("x264", preset)];
+    let hardware = |preset| vec![("nvenc", "p4"), ("x264", preset)];
     let cases = [
         ("errs", Illness::Errs(45), hardware("ultrafast"), 1),
         ("hangs", Illness::Hangs(45), hardware("veryfast"), 2),
         ("swallows", Illness::Swallows(45), hardware("ultrafast"), 1),
+        ("slow", Illness::Slow(45), vec![("x264", "superfast")], 2),
     ];
     for (name, illness, ladder, headers) in cases {
         let running = Running::rtmp(&server.address("live", name), Default::default());

@@ -51,6 +51,7 @@ fn rig(gpu: &GpuContext, layer: Layer, preview: PreviewSink) -> Rig {
         rate: FrameRate::FPS_30,
         scene: Arc::clone(&scene),
         encoder: Arc::clone(&encoder),
+        recorder: Arc::default(),
         preview,
         on_exit: Box::new(move |exit| exit_tx.send(exit.clone()).unwrap()),
     })
@@ -432,6 +433,7 @@ fn odd_sizes_are_refused_in_words() {
         rate: FrameRate::FPS_30,
         scene: Arc::default(),
         encoder: Arc::default(),
+        recorder: Arc::default(),
         preview: PreviewSink::None,
         on_exit: Box::new(|_| {}),
     };

@@ -8,6 +8,7 @@ mod support;
 
 mod disk;
 mod kill;
+mod own;
 mod parts;
 #[path = "../cli/program.rs"]
 mod program;

@@ -18,7 +18,7 @@ use super::support::outputs::LIMIT;
 use super::support::{flv, have, material, wait_for};
 use super::{pictures, probe};
 
-fn context() -> (
+pub(crate) fn context() -> (
     OutputContext,
     Receiver<OutputEvent>,
     tokio::runtime::Runtime,
@@ -36,7 +36,7 @@ fn context() -> (
     (cx, events, runtime)
 }
 
-fn config(dir: &Path, format: Format) -> RecordConfig {
+pub(crate) fn config(dir: &Path, format: Format) -> RecordConfig {
     RecordConfig {
         place: Place::Named {
             folder: dir.join("new folder"),
@@ -48,10 +48,11 @@ fn config(dir: &Path, format: Format) -> RecordConfig {
         title: "晚安".to_owned(),
         split: Split::default(),
         keep_free: 0,
+        inputs: Vec::new(),
     }
 }
 
-fn feed(recorder: &Recorder, packets: impl IntoIterator<Item = EncodedPacket>) {
+pub(crate) fn feed(recorder: &Recorder, packets: impl IntoIterator<Item = EncodedPacket>) {
     for packet in packets {
         recorder.push(&packet);
         wait_for("room in the queue", LIMIT, || {
@@ -61,7 +62,7 @@ fn feed(recorder: &Recorder, packets: impl IntoIterator<Item = EncodedPacket>) {
 }
 
 /// Ends it; the files that were closed, in order.
-fn end(recorder: &Recorder, events: &Receiver<OutputEvent>) -> Vec<PathBuf> {
+pub(crate) fn end(recorder: &Recorder, events: &Receiver<OutputEvent>) -> Vec<PathBuf> {
     recorder.request_stop();
     assert!(recorder.join_until(std::time::Instant::now() + LIMIT));
     let closed = |event| match event {

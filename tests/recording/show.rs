@@ -16,13 +16,13 @@ use super::{pictures, probe};
 /// Longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(30);
 
-struct Show {
+pub(crate) struct Show {
     child: Child,
     lines: Arc<Mutex<String>>,
 }
 
 impl Show {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kaibo"))
             .args(args)
             .env_remove("RUST_LOG")
@@ -45,14 +45,14 @@ impl Show {
         writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
 
-    fn wait(&self, text: &str, times: usize) {
+    pub(crate) fn wait(&self, text: &str, times: usize) {
         wait_for(text, LIMIT, || {
             (self.lines.lock().matches(text).count() >= times).then_some(())
         });
     }
 
     /// Waits until this much is recorded.
-    fn recorded(&self, ms: u64) {
+    pub(crate) fn recorded(&self, ms: u64) {
         wait_for("recorded", LIMIT, || {
             let lines = self.lines.lock();
             let last = lines.rsplit_once("\"recorded_ms\":")?.1;
@@ -61,7 +61,7 @@ impl Show {
         });
     }
 
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", "INT", &pid]).status();
         assert!(sent.unwrap().success());

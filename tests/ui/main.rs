@@ -11,6 +11,7 @@ mod filters;
 mod network;
 mod pictures;
 mod record;
+mod record_quality;
 mod screen;
 mod sound;
 mod watermark;

@@ -36,6 +36,7 @@ pub(crate) fn recording() -> Status {
             paused: false,
             marks: 3,
             free_bytes: Some(37_000_000_000),
+            left_out: 0,
             left_s: Some(7 * 3600),
         }),
         replay: Some(ReplayStats {

@@ -1,10 +1,15 @@
 //! libx265: HEVC on the processor, for recordings.
 
+use std::time::Duration;
+
 use super::preset;
 use crate::encode::candidate::{
     Candidate, Capabilities, LiveBitrate, Options, Pictures, Place, VideoCodec,
 };
 use crate::encode::settings::{RateControl, Tune};
+
+/// Longest look-ahead: a recording's sound waits for its pictures, and no more than 3 s (`flv::interleave::HOLD`).
+const LOOK_AHEAD: Duration = Duration::from_millis(700);
 
 pub(in crate::encode) const CANDIDATES: &[Candidate] = &[Candidate {
     name: "x265",
@@ -22,14 +27,18 @@ pub(in crate::encode) const CANDIDATES: &[Candidate] = &[Candidate {
         pictures: Pictures::I420,
     },
     hint: "",
-    options: |settings, _| {
+    options: |settings, format| {
         let mut options = Options::new([("preset", preset(settings, "ultrafast"))]);
         options.put("forced-idr", 1);
-        let mut params = "log-level=none:scenecut=0".to_owned();
+        let mut params = "log-level=none:scenecut=0:open-gop=0".to_owned();
         match (settings.tune, settings.look_ahead) {
             (Tune::LowLatency, _) => options.put("tune", "zerolatency"),
             (Tune::Quality, Some(n)) => params += &format!(":rc-lookahead={n}"),
-            (Tune::Quality, None) => {}
+            (Tune::Quality, None) => {
+                let frames = format.rate.frames_in(LOOK_AHEAD);
+                let least = u64::from(settings.b_frames) + 2;
+                params += &format!(":rc-lookahead={}", frames.max(least));
+            }
         }
         match settings.rate_control {
             RateControl::Cbr | RateControl::Vbr => {}

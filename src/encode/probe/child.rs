@@ -50,6 +50,8 @@ pub enum Answer {
 /// Tries what the text asks for; the answer is one line for standard output. The process ends itself when nobody does:
 /// a program that was closed meanwhile leaves no stuck child behind.
 pub fn run(request: &str) -> String {
+    // a show may be on air while encoders are tried out
+    crate::encode::background::step_back();
     let limit = |(), stop: &StopFlag| {
         if !stop.sleep(ORPHAN) {
             std::process::abort(); // an orderly exit would wait for the driver

@@ -75,6 +75,74 @@ impl Pace {
     }
 }
 
+/// When an encoder whose preset was lowered may have a better one again. Hysteresis: it must have had twice the time that
+/// a picture takes to spare for a while, and each raise that does not hold doubles that while.
+#[derive(Debug)]
+pub(super) struct Ease {
+    /// Time to spare since.
+    calm: Option<MediaTime>,
+    /// How long it takes.
+    wait: Duration,
+    raised: Option<MediaTime>,
+    /// Smoothed time a picture takes.
+    mean: Duration,
+}
+
+impl Default for Ease {
+    fn default() -> Self {
+        Self {
+            calm: None,
+            wait: Self::WAIT,
+            raised: None,
+            mean: Duration::ZERO,
+        }
+    }
+}
+
+impl Ease {
+    /// The shortest wait: a machine that was busy for a moment has its quality back soon.
+    const WAIT: Duration = Duration::from_secs(10);
+    const LONGEST: Duration = Duration::from_secs(600);
+    /// A raise that holds this long was right.
+    const HOLDS: Duration = Duration::from_secs(60);
+    /// Share of the frame interval that a picture may take for a better preset to fit: no step of libx264's presets costs
+    /// more than 2.1 times the one before (`COST_OF` in family/x264.rs), and a quarter of the interval stays free.
+    const SPARE: f32 = 0.36;
+
+    /// Notes a picture; true when a better preset is due.
+    pub(super) fn record(
+        &mut self,
+        now: MediaTime,
+        took: Duration,
+        waiting: usize,
+        interval: Duration,
+    ) -> bool {
+        self.mean = (self.mean * 15 + took) / 16;
+        if waiting >= 2 || self.mean > interval.mul_f32(Self::SPARE) {
+            self.calm = None;
+            return false;
+        }
+        let since = *self.calm.get_or_insert(now);
+        if now.saturating_since(since) < self.wait {
+            return false;
+        }
+        self.calm = None;
+        self.raised = Some(now);
+        true
+    }
+
+    /// A cheaper preset had to be taken.
+    pub(super) fn lowered(&mut self, now: MediaTime) {
+        self.calm = None;
+        self.wait = match self.raised.take() {
+            Some(at) if now.saturating_since(at) < Self::HOLDS => {
+                (self.wait * 2).min(Self::LONGEST)
+            }
+            _ => Self::WAIT,
+        };
+    }
+}
+
 /// Watches the bytes after the bitrate of a running encoder was lowered.
 #[derive(Debug)]
 pub(super) struct FollowCheck {
@@ -82,6 +150,9 @@ pub(super) struct FollowCheck {
     until: MediaTime,
     most_bits: u64,
     bits: u64,
+    packets: u32,
+    /// Keyframes among the packets: what they take besides a mean picture is no answer to the question.
+    keyframes: u32,
 }
 
 impl FollowCheck {
@@ -103,16 +174,25 @@ impl FollowCheck {
             until: from + Self::MEASURE,
             most_bits: limit * millis / 1000,
             bits: 0,
+            packets: 0,
+            keyframes: 0,
         })
     }
 
     /// Counts a packet; at the end whether the encoder followed.
-    pub(super) fn packet(&mut self, pts: MediaTime, bytes: usize) -> Option<bool> {
+    pub(super) fn packet(&mut self, pts: MediaTime, bytes: usize, keyframe: bool) -> Option<bool> {
         if pts >= self.until {
-            return Some(self.bits <= self.most_bits);
+            let others = u64::from(self.packets - self.keyframes).max(1);
+            let bits = self.bits * u64::from(self.packets) / others;
+            return Some(bits <= self.most_bits);
         }
         if pts >= self.from {
-            self.bits += bytes as u64 * 8;
+            self.packets += 1;
+            if keyframe {
+                self.keyframes += 1;
+            } else {
+                self.bits += bytes as u64 * 8;
+            }
         }
         None
     }
@@ -200,6 +280,44 @@ mod tests {
     }
 
     #[test]
+    fn a_better_preset_comes_back_after_a_calm_while_and_later_each_time_it_does_not_hold() {
+        let interval = Duration::from_millis(33);
+        let mut now = 0;
+        // feeds pictures until a raise is due; seconds that took
+        let mut calm = |ease: &mut Ease, took: u64, limit: i64| {
+            let began = now;
+            while now - began < limit * 1000 {
+                now += 33;
+                let at = MediaTime::from_millis(now);
+                if ease.record(at, Duration::from_millis(took), 0, interval) {
+                    return Some((now - began) / 1000);
+                }
+            }
+            None
+        };
+        let at = |s: i64| MediaTime::from_millis(s * 1000);
+        let mut ease = Ease::default();
+        ease.lowered(at(0));
+        assert_eq!(calm(&mut ease, 14, 120), None, "too slow for the next one");
+        assert_eq!(calm(&mut ease, 8, 60), Some(10));
+        ease.lowered(at(133)); // three seconds later
+        assert_eq!(calm(&mut ease, 8, 60), Some(20));
+        ease.lowered(at(155));
+        assert_eq!(calm(&mut ease, 8, 60), Some(40));
+        ease.lowered(at(400)); // it had held for minutes
+        assert_eq!(calm(&mut ease, 8, 60), Some(10));
+        // pictures wait now and then: no time to spare
+        let mut busy = Ease::default();
+        let waits = |i: i64| if i % 200 == 0 { 2 } else { 0 };
+        assert!((0..2000).all(|i| !busy.record(
+            MediaTime::from_millis(i * 33),
+            Duration::from_millis(4),
+            waits(i),
+            interval
+        )));
+    }
+
+    #[test]
     fn an_encoder_that_keeps_its_bitrate_is_found_out_within_a_second() {
         let at = MediaTime::from_millis;
         let (old, new) = (Bitrate::from_kbps(2400), Bitrate::from_kbps(1200));
@@ -207,10 +325,10 @@ mod tests {
             let mut check = FollowCheck::begin(at(1000), old, new).unwrap();
             let found = (0..60).find_map(|i| {
                 let pts = 1000 + i * 33;
-                // a keyframe in the middle takes a quarter of a second's bits
-                let key = if i == 15 { kbps * 250 / 8 } else { 0 };
+                // a keyframe in the middle takes the bits of most of a second
+                let key = if i == 15 { kbps * 900 / 8 } else { 0 };
                 check
-                    .packet(at(pts), kbps * 33 / 8 + key)
+                    .packet(at(pts), kbps * 33 / 8 + key, i == 15)
                     .map(|ok| (pts, ok))
             });
             found.unwrap()

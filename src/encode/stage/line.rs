@@ -18,6 +18,7 @@ use crate::encode::candidate::{self, Place};
 use crate::encode::{EncodeError, VideoEncoderSettings, VideoFormat};
 use crate::media::Recovery;
 use crate::media::packet::{EncodedPacket, PacketBus};
+use crate::media::parameter_sets;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::media::video::VideoFrame;
 use crate::stage::{StageExit, StageHandle, StartError, StopFlag, spawn};
@@ -28,6 +29,7 @@ const OPENING: Duration = Duration::from_secs(3);
 /// What one stage is made of, over all its encoders.
 pub(super) struct Core {
     pub(super) format: VideoFormat,
+    pub(super) background: bool,
     pub(super) clock: MediaClock,
     pub(super) frames: Receiver<VideoFrame>,
     pub(super) control: Arc<EncoderControl>,
@@ -103,6 +105,7 @@ impl Core {
         let VideoEncodeConfig {
             settings,
             format,
+            background,
             clock,
             frames,
             control,
@@ -116,6 +119,7 @@ impl Core {
         };
         Arc::new(Self {
             format,
+            background,
             clock,
             frames,
             control,
@@ -178,7 +182,7 @@ impl Core {
         self.line.lock().holder = id;
         let core = Arc::clone(self);
         let handle = spawn(
-            "venc",
+            if self.background { "rec-venc" } else { "venc" },
             &StopFlag::new(),
             || Ok::<_, std::convert::Infallible>(worker),
             Worker::run,
@@ -282,6 +286,12 @@ impl Core {
             packet.pts = packet.pts.max(packet.dts);
         }
         line.last_dts = Some(packet.dts);
+        if packet.keyframe
+            && self.control.header_changed(&packet.parameters)
+            && let Some(data) = parameter_sets::in_band(&packet)
+        {
+            packet.data = data;
+        }
         self.meter.lock().packet(self.clock.now(), &packet);
         self.bus.push(&packet);
         true

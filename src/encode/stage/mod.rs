@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
 
 use self::line::Core;
 use super::{EncodeError, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video};
-use crate::media::packet::{Bitrate, PacketBus};
+use crate::media::packet::{Bitrate, CodecParameters, PacketBus};
 use crate::media::time::MediaClock;
 use crate::media::video::VideoFrame;
 
@@ -28,6 +29,8 @@ pub struct EncoderControl {
     limit_bps: AtomicU32,
     half_rate: AtomicBool,
     keyframe: AtomicBool,
+    /// What the first keyframe was made with, and whether another one was made with something else.
+    header: Mutex<(Option<Arc<CodecParameters>>, bool)>,
 }
 
 impl EncoderControl {
@@ -74,6 +77,15 @@ impl EncoderControl {
         self.keyframe.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the parameter sets are, or have been, others than those of the first keyframe: from then on keyframes carry
+    /// theirs, because some receivers read a stream's header only once (FFmpeg's parser behind its FLV demuxer).
+    fn header_changed(&self, now: &Arc<CodecParameters>) -> bool {
+        let (first, changed) = &mut *self.header.lock();
+        let first = first.get_or_insert_with(|| Arc::clone(now));
+        *changed |= !Arc::ptr_eq(first, now) && first.extradata() != now.extradata();
+        *changed
+    }
+
     /// Takes the request, if there is one.
     pub fn take_keyframe(&self) -> bool {
         self.keyframe.swap(false, Ordering::Relaxed)
@@ -102,6 +114,14 @@ pub enum EncoderEvent {
     },
     /// It could not keep up, pictures were skipped: a faster preset or encoder took over (a keyframe follows).
     Lowered {
+        /// Encoder and preset before.
+        from: String,
+        /// Encoder and preset now.
+        to: String,
+    },
+    /// It has had time to spare for a while: a better preset, at most the one it began with, took over (a keyframe
+    /// follows).
+    Raised {
         /// Encoder and preset before.
         from: String,
         /// Encoder and preset now.
@@ -148,6 +168,8 @@ pub struct VideoEncodeConfig {
     pub settings: VideoEncoderSettings,
     /// Size and rate.
     pub format: VideoFormat,
+    /// It gives way to everything else where the system can do that: a recording beside a stream.
+    pub background: bool,
     /// The session's clock (for figures).
     pub clock: MediaClock,
     /// Pictures. Sent by the render stage; bound 3; when full the render stage skips the tick. A closed channel ends

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
 
-use super::health::{FollowCheck, Pace, Reopens, held_back};
+use super::health::{Ease, FollowCheck, Pace, Reopens, held_back};
 use super::line::{Beat, Core, Next};
 use super::{EncoderEvent, next_generation};
 use crate::encode::settings::BITRATE_BPS;
 use crate::encode::{
-    EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, in_words, select,
+    EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, background, in_words,
+    select,
 };
 use crate::media::packet::{Bitrate, EncodedPacket};
 use crate::media::time::MediaTime;
@@ -40,6 +41,9 @@ pub(super) struct Worker {
     follow: Option<FollowCheck>,
     reopens: Reopens,
     pace: Pace,
+    ease: Ease,
+    /// Presets that were given up because they were too slow, the cheapest last.
+    given_up: Vec<String>,
     /// Pictures since the last packet, and when the first of them went in.
     silent: (u64, Option<Instant>),
     /// The last picture was left out, for half the frame rate.
@@ -71,6 +75,8 @@ impl Worker {
             follow: None,
             reopens: Reopens::default(),
             pace: Pace::default(),
+            ease: Ease::default(),
+            given_up: Vec::new(),
             silent: (0, None),
             left_out: false,
             keyframe_at: None,
@@ -79,6 +85,9 @@ impl Worker {
     }
 
     pub(super) fn run(mut self, stop: &StopFlag) -> Result<(), String> {
+        if self.core.background {
+            background::step_back();
+        }
         let opened = self.open();
         match (self.opened.take(), opened) {
             (Some(tell), Err(error)) => {
@@ -131,10 +140,18 @@ impl Worker {
             self.deaf = true;
             return self.reopen_at(self.bitrate).or_else(|e| self.recover(e));
         }
-        match self.pace.record(now, took, self.core.frames.len()) {
-            Some(mean) => self.lower(mean),
-            None => Ok(()),
+        let waiting = self.core.frames.len();
+        if let Some(mean) = self.pace.record(now, took, waiting) {
+            return self.lower(mean);
         }
+        let interval = self.core.format.rate.interval();
+        if !self.given_up.is_empty()
+            && !self.core.control.half_rate()
+            && self.ease.record(now, took, waiting, interval)
+        {
+            return self.raise();
+        }
+        Ok(())
     }
 
     fn encode_one(&mut self, frame: &VideoFrame) -> Result<(), EncodeError> {
@@ -224,10 +241,18 @@ impl Worker {
         self.flush()?;
         self.deliver();
         self.settings = self.settings.at_bitrate(clamped(bitrate));
-        self.encoder = None; // first: some hardware has room for one only
+        self.close(); // first: some hardware has room for one only
         self.open()?;
         self.bitrate = bitrate;
         Ok(())
+    }
+
+    /// Closes the encoder and waits for it, under the eyes of the watch.
+    fn close(&mut self) {
+        self.beat.calls.fetch_add(1, Ordering::Relaxed);
+        self.beat.busy.store(true, Ordering::Relaxed);
+        self.encoder = None;
+        self.beat.busy.store(false, Ordering::Relaxed);
     }
 
     fn flush(&mut self) -> Result<(), EncodeError> {
@@ -259,10 +284,14 @@ impl Worker {
     /// The encoder is too slow: a faster preset of it, or the next encoder.
     fn lower(&mut self, mean: Duration) -> Result<(), String> {
         let mut cheaper = select::cheaper(&self.settings);
-        if mean > 2 * self.core.format.rate.interval() {
-            // far too slow: two steps
-            let further = cheaper.as_ref().and_then(select::cheaper);
-            cheaper = further.or(cheaper);
+        let mut given_up = vec![self.settings.preset.clone()];
+        // far too slow: two steps
+        if mean > 2 * self.core.format.rate.interval()
+            && let Some(step) = &cheaper
+            && let Some(further) = select::cheaper(step)
+        {
+            given_up.push(step.preset.clone());
+            cheaper = Some(further);
         }
         let mut rung = self.rung;
         if cheaper.is_none() && self.core.is_hardware(rung) {
@@ -275,7 +304,11 @@ impl Worker {
         let before = title(&self.settings);
         // what it still holds is given up: it would come too late
         self.settings = settings.at_bitrate(clamped(self.wanted_or_now()));
+        if rung == self.rung {
+            self.given_up.append(&mut given_up);
+        }
         self.set_rung(rung);
+        self.ease.lowered(self.core.clock.now());
         if let Err(error) = self.open() {
             return self.recover(error);
         }
@@ -284,9 +317,25 @@ impl Worker {
         Ok(())
     }
 
+    /// The encoder has had time to spare: the next better of the presets that were given up.
+    fn raise(&mut self) -> Result<(), String> {
+        let Some(preset) = self.given_up.pop() else {
+            return Ok(());
+        };
+        let before = title(&self.settings);
+        self.settings.preset = preset;
+        if let Err(error) = self.reopen_at(self.wanted_or_now()) {
+            return self.recover(error);
+        }
+        let to = title(&self.settings);
+        (self.core.listener)(EncoderEvent::Raised { from: before, to });
+        Ok(())
+    }
+
     fn set_rung(&mut self, rung: usize) {
         if rung != self.rung {
             self.deaf = false;
+            self.given_up.clear();
         }
         self.rung = rung;
         self.beat.rung.store(rung as u64, Ordering::Relaxed);
@@ -310,7 +359,7 @@ impl Worker {
                 .core
                 .after(self.rung, latest.as_ref().unwrap_or(&error))
             {
-                Next::Same => self.encoder = None,
+                Next::Same => self.close(),
                 Next::Rung(rung) => {
                     let next = self.core.rung(rung).cloned().unwrap_or_default();
                     self.settings = next.at_bitrate(clamped(self.wanted_or_now()));
@@ -342,7 +391,7 @@ impl Worker {
             let verdict = self
                 .follow
                 .as_mut()
-                .and_then(|f| f.packet(packet.pts, packet.data.len()));
+                .and_then(|f| f.packet(packet.pts, packet.data.len(), packet.keyframe));
             if let Some(followed) = verdict {
                 self.follow = None;
                 deaf |= !followed;

@@ -7,6 +7,7 @@ use super::{Controller, words};
 use crate::audio::InputMix;
 use crate::capture::AudioSpec;
 use crate::encode::EncodeError;
+use crate::encode::stage::EncoderEvent;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
 use crate::render::SceneState;
@@ -33,6 +34,10 @@ impl Controller {
         }
         // the old encoder gets no picture of the new size: it is closed before the render stage changes
         let reopen = (change.encoder || change.format) && self.broadcast.pause_video();
+        let reopen_own = change.format && self.broadcast.own.is_on();
+        if reopen_own && !self.broadcast.own.stop() {
+            tracing::warn!("the recording's old encoder was left behind");
+        }
         if change.format {
             self.restart_format();
         } else if change.scene {
@@ -43,6 +48,9 @@ impl Controller {
             && let Err(e) = self.resume_video()
         {
             self.encoder_failed(&words(&e));
+        }
+        if reopen_own && let Err(error) = self.broadcast.start_own(&self.settings) {
+            self.record_encoder_event(EncoderEvent::Failed { error });
         }
         if change.link || change.bitrate || change.format || change.audio_encoder {
             self.broadcast.tune(&self.settings);
@@ -64,6 +72,9 @@ impl Controller {
             self.open_sounds(false);
         } else if change.mix || change.scene || change.format {
             self.set_mixes();
+        }
+        if change.scene || change.format || change.audio_encoder {
+            self.set_tracks();
         }
         if change.master {
             self.audio.set_master(self.settings.audio.master);
@@ -125,6 +136,7 @@ impl Controller {
         let Settings { audio, video, .. } = &self.settings;
         self.sources.set_sounds(&audio.sounds, video, reopen);
         self.set_mixes();
+        self.set_tracks();
         self.audio.set_master(self.settings.audio.master); // the audio stage may be a new one
     }
 

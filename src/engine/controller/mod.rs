@@ -88,6 +88,10 @@ pub(super) struct Controller {
     /// The last minutes of figures, made anew each second.
     graph: Arc<Vec<Sample>>,
     mp4: Mp4Queue,
+    /// Sounds that the recording keeps apart.
+    track_names: Vec<String>,
+    /// The same watch over the recording's own encoder.
+    record_overload: OverloadWatch,
     /// The folder of recordings, as it was looked at last.
     recordings: Arc<RecordFolder>,
     /// Notices lost as of the last tick.
@@ -135,10 +139,12 @@ impl Controller {
             preview,
             scene: Arc::new(ArcSwap::from_pointee(first_scene)),
             frames: Arc::default(),
+            record_frames: Arc::default(),
             notices: notices.clone(),
         };
         let frames = Arc::clone(&render_parts.frames);
-        let broadcast = Broadcast::new(clock, runtime.clone(), notices.clone(), bus, frames);
+        let own = Arc::clone(&render_parts.record_frames);
+        let broadcast = Broadcast::new(clock, runtime.clone(), notices.clone(), bus, frames, own);
         let render = render_parts.start(&settings)?;
         let encoders = Encoders::new(&settings, notices.clone());
         let mut controller = Self {
@@ -174,6 +180,8 @@ impl Controller {
             outputs: Vec::new(),
             graph: Arc::default(),
             mp4: Mp4Queue::default(),
+            track_names: Vec::new(),
+            record_overload: OverloadWatch::default(),
             recordings: Arc::default(),
             notices_lost: 0,
             ticks: 0,
@@ -305,6 +313,15 @@ impl Controller {
                         faster preset";
             self.tell(Severity::Degraded, EventKind::EncoderOverloaded, text);
         }
+        if self.broadcast.own.is_on()
+            && self
+                .record_overload
+                .update(self.clock.now(), render.rendered, render.record_skipped)
+        {
+            let text = "the recording's own encoder cannot keep up, pictures are missing in the recording: choose a \
+                        faster preset for it, or record what is streamed";
+            self.tell(Severity::Degraded, EventKind::RecordingSlow, text);
+        }
         self.overlays.tell(Facts {
             live_for: self
                 .live_since
@@ -394,6 +411,7 @@ impl Controller {
             render: self.render.stats(),
             audio: self.audio.stats(),
             encoder: self.broadcast.encoder_stats(),
+            record_encoder: self.broadcast.own.stats(),
             stream: self.broadcast.stream.as_ref().map(Attached::stats),
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),

@@ -100,6 +100,7 @@ fn make(from: &Path, done: &AtomicU32, stop: &StopFlag) -> Result<PathBuf, Remux
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("mp4"));
     let to = free_name(from, is_mp4);
+    check_room(from)?;
     let chapters = record::chapters_of(from);
     let made = remux::to_mp4(from, &to, &chapters, &mut |part| {
         #[expect(
@@ -119,6 +120,23 @@ fn make(from: &Path, done: &AtomicU32, stop: &StopFlag) -> Result<PathBuf, Remux
         return Ok(from.to_owned());
     }
     Ok(to)
+}
+
+/// Refuses to fill the disk up: after a recording that ended for want of room there is none for its copy.
+fn check_room(from: &Path) -> Result<(), RemuxError> {
+    const MB: u64 = 1_000_000;
+    /// What the index and the file system take besides the packets.
+    const MORE: u64 = 5 * MB;
+    let folder = from.parent().filter(|p| !p.as_os_str().is_empty());
+    let free = record::free_bytes(folder.unwrap_or(Path::new(".")));
+    let size = std::fs::metadata(from).map_or(0, |m| m.len());
+    match free {
+        Some(free) if free < size + MORE => Err(RemuxError::NoRoom {
+            needed_mb: (size + MORE) / MB,
+            free_mb: free / MB,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// `show.mp4` beside `show.mkv`, `show (plain).mp4` beside `show.mp4`, with a number when that is taken.

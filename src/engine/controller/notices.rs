@@ -48,6 +48,17 @@ impl Controller {
                 );
                 self.tell(Severity::Degraded, EventKind::EncoderLowered, text);
             }
+            Notice::Encoder(_, EncoderEvent::Raised { from, to }) => {
+                let text = format!(
+                    "the encoder has time to spare again: {to} takes over from {from}, and the quality is better"
+                );
+                self.tell(Severity::Notice, EventKind::EncoderRaised, text);
+            }
+            Notice::RecordEncoder(id, event) => {
+                if id == self.broadcast.own.id {
+                    self.record_encoder_event(event);
+                }
+            }
             Notice::Encoders(key, reports) => {
                 for command in self.encoders.answer(&key, reports) {
                     self.command(command);
@@ -275,6 +286,11 @@ impl Controller {
     pub(super) fn look_for_failures(&mut self) {
         if self.broadcast.encoder_has_ended() {
             self.encoder_failed("the video encoder stopped");
+        }
+        if self.broadcast.own.has_ended() {
+            self.broadcast.stop_recording(&self.audio, true);
+            let text = "the recording has ended because its encoder stopped";
+            self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
         }
         let failure = |attached: &Option<Attached>| match attached.as_ref()?.stats().state {
             OutputState::Failed { message } => Some(message),

@@ -5,11 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Controller, words};
+use crate::audio::TrackPlan;
+use crate::capture::SourceSpec;
+use crate::encode::stage::EncoderEvent;
 use crate::engine::broadcast::BroadcastError;
 use crate::engine::event::{EventKind, Severity};
 use crate::engine::notice::{Notice, RecordFolder};
+use crate::media::SourceId;
 use crate::output::record::{self, Order, RecordNews};
+use crate::render::scene::Layer;
+use crate::settings::SoundSettings;
 use crate::stage::{self, StopFlag};
+
+/// Most live sounds that are kept apart in a recording.
+const MOST_TRACKS: usize = 15;
 
 impl Controller {
     pub(super) fn start_recording(&mut self, path: Option<PathBuf>) {
@@ -19,28 +28,118 @@ impl Controller {
         if let Some(reason) = self.dead.clone() {
             return self.tell(Severity::Fatal, EventKind::RecordingFailed, reason);
         }
-        let config = self.settings.recording.config(path);
+        let mut config = self.settings.recording.config(path);
+        let own = &self.settings.recording_encoder;
+        if let Some(reason) = own.refused_by(config.format) {
+            let text = format!("this cannot be recorded: {reason}");
+            return self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
+        }
+        let own = match own.own {
+            true => self.encoders.ladder_for(&own.video, &self.settings),
+            false => Vec::new(),
+        };
+        self.track_names = match self.settings.recording.separate_tracks {
+            true => self.separate_tracks().0,
+            false => Vec::new(),
+        };
+        config.inputs.clone_from(&self.track_names);
         let ladder = self.encoders.ladder(&self.settings);
-        let started = self
-            .broadcast
-            .start_recording(config, &self.settings, ladder, &self.audio);
+        let started =
+            self.broadcast
+                .start_recording(config, &self.settings, ladder, own, &self.audio);
         match started {
-            Ok(file) => self.tell(
-                Severity::Notice,
-                EventKind::RecordingStarted,
-                format!("recording into {file}"),
-            ),
+            Ok(file) => {
+                self.set_tracks();
+                let text = format!("recording into {file}");
+                self.tell(Severity::Notice, EventKind::RecordingStarted, text);
+            }
             Err(e) => {
                 self.broadcast.stop_recording(&self.audio, true);
                 let text = words(&e);
                 match e {
                     BroadcastError::Encoder(_) => self.encoder_failed(&text),
-                    BroadcastError::Output(_) => {
+                    BroadcastError::OwnEncoder(_) | BroadcastError::Output(_) => {
                         self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
                     }
                 }
             }
         }
+    }
+
+    /// Sounds that a recording keeps apart: each live sound, and that of the pictures together, where they may have any;
+    /// with the sources of each.
+    fn separate_tracks(&self) -> (Vec<String>, Vec<Vec<SourceId>>) {
+        let named = self.settings.audio.sounds.iter().map(SoundSettings::called);
+        let sounds = named.zip(self.sources.sound_ids().map(|id| vec![id]));
+        let layers = &self.settings.scene.layers;
+        let may_sound = |l: &Layer| matches!(l.source, SourceSpec::File(_) | SourceSpec::Test {});
+        let pictures = layers.iter().any(may_sound);
+        let pictures =
+            pictures.then(|| ("Pictures".to_owned(), self.sources.picture_ids().collect()));
+        sounds.take(MOST_TRACKS).chain(pictures).unzip()
+    }
+
+    /// Has the sounds encoded that the recording keeps apart; a new file begins when there are others than before.
+    pub(super) fn set_tracks(&mut self) {
+        if self.track_names.is_empty() || self.broadcast.recording.is_none() {
+            return;
+        }
+        let (names, inputs) = self.separate_tracks();
+        if names != self.track_names {
+            self.track_names.clone_from(&names);
+            self.order_recording(Order::Inputs(names));
+        }
+        self.audio.set_tracks(Some(TrackPlan {
+            inputs,
+            settings: self.settings.audio.encoder.clone(),
+            bus: Arc::clone(&self.broadcast.own.bus),
+        }));
+    }
+
+    /// What happens to the recording's own encoder never touches the stream.
+    pub(super) fn record_encoder_event(&mut self, event: EncoderEvent) {
+        let (severity, kind, text) = match event {
+            EncoderEvent::Rebuilt { error } => (
+                Severity::Degraded,
+                EventKind::EncoderRebuilt,
+                format!(
+                    "the recording's encoder failed and was started again: {}",
+                    words(&error)
+                ),
+            ),
+            EncoderEvent::Replaced { from, to, error } => (
+                Severity::Degraded,
+                EventKind::EncoderReplaced,
+                format!(
+                    "{from} failed, the recording goes on with {to}: {}",
+                    words(&error)
+                ),
+            ),
+            EncoderEvent::Lowered { from, to } => (
+                Severity::Degraded,
+                EventKind::EncoderLowered,
+                format!(
+                    "the recording's encoder could not keep up and pictures are missing in the recording: {to} takes \
+                     over from {from}; recording what is streamed would cost nothing"
+                ),
+            ),
+            EncoderEvent::Raised { from, to } => (
+                Severity::Notice,
+                EventKind::EncoderRaised,
+                format!(
+                    "the recording's encoder has time to spare again: {to} takes over from {from}"
+                ),
+            ),
+            EncoderEvent::Failed { error } => {
+                self.broadcast.stop_recording(&self.audio, true);
+                let text = format!(
+                    "the recording has ended because its encoder failed; what was recorded until now plays: {}",
+                    words(&error)
+                );
+                (Severity::Fatal, EventKind::RecordingFailed, text)
+            }
+        };
+        self.tell(severity, kind, text);
     }
 
     pub(super) fn order_recording(&self, order: Order) {

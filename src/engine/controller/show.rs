@@ -44,7 +44,9 @@ impl Controller {
             .start_stream(&spec, &self.settings, ladder, &self.audio);
         match started {
             Ok(()) => self.start_more(),
-            Err(e @ BroadcastError::Encoder(_)) => self.encoder_failed(&words(&e)),
+            Err(e @ (BroadcastError::Encoder(_) | BroadcastError::OwnEncoder(_))) => {
+                self.encoder_failed(&words(&e));
+            }
             Err(e @ BroadcastError::Output(_)) => self.stream_failed(words(&e)),
         }
     }

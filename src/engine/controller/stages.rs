@@ -33,6 +33,8 @@ pub(super) struct RenderParts {
     pub(super) preview: PreviewSink,
     pub(super) scene: Arc<ArcSwap<SceneState>>,
     pub(super) frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    /// Those of the recording's own encoder.
+    pub(super) record_frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     pub(super) notices: NoticeSender,
 }
 
@@ -46,6 +48,7 @@ impl RenderParts {
             rate: settings.video.fps,
             scene: Arc::clone(&self.scene),
             encoder: Arc::clone(&self.frames),
+            recorder: Arc::clone(&self.record_frames),
             preview: self.preview.clone(),
             on_exit: Box::new(move |exit| notices.send(Notice::Exited("render", exit.clone()))),
         })

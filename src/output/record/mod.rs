@@ -31,6 +31,8 @@ use super::{
     Output, OutputContext, OutputError, OutputEvent, OutputListener, OutputState, OutputStats,
 };
 use crate::container::Format;
+#[cfg(doc)]
+use crate::media::packet::Track;
 use crate::media::packet::{EncodedPacket, PacketSink};
 use crate::media::time::MediaClock;
 use crate::stage::{self, StageExit, StageHandle, StartError, StopFlag};
@@ -60,6 +62,8 @@ pub struct RecordConfig {
     pub split: Split,
     /// Bytes that are left free on the disk; 0: it may be filled.
     pub keep_free: u64,
+    /// Names of the inputs whose sound gets a track of its own beside the mix, in the order of [`Track::Input`].
+    pub inputs: Vec<String>,
 }
 
 impl RecordConfig {
@@ -71,6 +75,7 @@ impl RecordConfig {
             title: String::new(),
             split: Split::default(),
             keep_free: 0,
+            inputs: Vec::new(),
         }
     }
 }
@@ -86,6 +91,8 @@ pub enum Order {
     Split,
     /// Set a chapter mark; its number is its name when none is given.
     Mark(String),
+    /// From the next keyframe on, in a new file, these inputs have tracks of their own.
+    Inputs(Vec<String>),
 }
 
 /// What a recording tells besides its end.
@@ -141,6 +148,8 @@ pub struct RecordStats {
     pub marks: u32,
     /// Bytes free on the disk, where the system tells.
     pub free_bytes: Option<u64>,
+    /// Packets of sound left out because the file was begun for sound of another kind.
+    pub left_out: u64,
     /// Seconds until the disk has no room left, at the present rate.
     pub left_s: Option<u64>,
 }
@@ -166,6 +175,7 @@ struct Figures {
     paused: bool,
     free: Option<u64>,
     left: Option<Duration>,
+    left_out: u64,
 }
 
 impl Shared {
@@ -233,6 +243,9 @@ impl Recorder {
         config: RecordConfig,
         cx: OutputContext,
     ) -> Result<Arc<Self>, OutputError> {
+        if let Some(reason) = config.format.refuses(true, config.inputs.len()) {
+            return Err(OutputError::Unfit { reason });
+        }
         let wanted = config.place.wanted();
         let ready = disk
             .create(&config)
@@ -254,6 +267,7 @@ impl Recorder {
                 paused: false,
                 free: None,
                 left: None,
+                left_out: 0,
             }),
             ended: Latch::default(),
         });
@@ -309,6 +323,7 @@ impl Recorder {
             paused: figures.paused,
             marks: figures.marks,
             free_bytes: figures.free,
+            left_out: figures.left_out,
             left_s: figures.left.map(|d| d.as_secs()),
         }
     }

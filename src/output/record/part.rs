@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 
 use super::sidecar::Sidecar;
-use crate::container::{self, Bytes, Container, Format};
+use crate::container::{self, Bytes, Container, Format, TrackSpec};
 use crate::media::packet::{CodecParameters, EncodedPacket, Track};
 use crate::stage::{StopFlag, spawn};
 
@@ -70,7 +70,7 @@ pub(super) struct Part<M: Medium> {
     path: PathBuf,
     container: Box<dyn Container>,
     format: Format,
-    tracks: Vec<Arc<CodecParameters>>,
+    tracks: Vec<TrackSpec>,
     out: Bytes,
     sidecar: Option<Sidecar>,
     /// Bytes of whole fragments in the file.
@@ -92,7 +92,7 @@ impl<M: Medium> Part<M> {
         medium: M,
         path: PathBuf,
         format: Format,
-        tracks: Vec<Arc<CodecParameters>>,
+        tracks: Vec<TrackSpec>,
         title: &str,
     ) -> io::Result<Self> {
         let container = container::open(format, &tracks, title).map_err(wrong)?;
@@ -221,6 +221,14 @@ impl<M: Medium> Part<M> {
         result
     }
 
+    /// Whether players can decode the packet in this file. Sound at another rate or with other channels they cannot.
+    pub(super) fn takes(&self, packet: &EncodedPacket) -> bool {
+        let spec = self.tracks.iter().find(|t| t.track == packet.track);
+        spec.is_none_or(|spec| {
+            self.format.takes_new_parameters() || goes_on(&spec.parameters, &packet.parameters)
+        })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -235,13 +243,17 @@ impl<M: Medium> Part<M> {
         self.written + self.out.tail.len() as u64
     }
 
-    /// Whether the file was begun for such tracks; sizes and codecs, not the nominal bitrate.
-    pub(super) fn fits(&self, tracks: &[Arc<CodecParameters>]) -> bool {
-        let same = |(a, b): (&Arc<CodecParameters>, &Arc<CodecParameters>)| {
-            Arc::ptr_eq(a, b) || a.track() == b.track() && a.extradata() == b.extradata()
+    /// Whether such tracks can go on in this file: another preset or bitrate can, another size or codec cannot.
+    pub(super) fn fits(&self, tracks: &[TrackSpec]) -> bool {
+        let same = |(a, b): (&TrackSpec, &TrackSpec)| {
+            (a.track, &a.name) == (b.track, &b.name) && goes_on(&a.parameters, &b.parameters)
         };
         self.tracks.len() == tracks.len() && self.tracks.iter().zip(tracks).all(same)
     }
+}
+
+fn goes_on(a: &Arc<CodecParameters>, b: &Arc<CodecParameters>) -> bool {
+    Arc::ptr_eq(a, b) || a.goes_on_with(b)
 }
 
 /// Decode time of a packet that counts from the file's beginning.

@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 
 use super::part::Part;
 use super::{RecordConfig, RecordNews, as_output_error};
+use crate::container::TrackSpec;
 use crate::flv::interleave::Interleaver;
-use crate::media::packet::{CodecParameters, EncodedPacket, PacketSink, Track};
+use crate::media::packet::{EncodedPacket, PacketSink, Track};
 use crate::output::{
     Output, OutputContext, OutputError, OutputEvent, OutputListener, OutputState, OutputStats,
 };
@@ -191,10 +192,12 @@ impl ReplayBuffer {
 }
 
 /// The tracks of packets that begin with a keyframe, pictures first.
-fn tracks(packets: &[EncodedPacket]) -> Vec<Arc<CodecParameters>> {
+fn tracks(packets: &[EncodedPacket]) -> Vec<TrackSpec> {
     let of = |track: Track| packets.iter().find(|p| p.track == track);
     let found = [of(Track::Video), of(Track::Audio)].into_iter().flatten();
-    found.map(|p| Arc::clone(&p.parameters)).collect()
+    found
+        .map(|p| TrackSpec::plain(Arc::clone(&p.parameters)))
+        .collect()
 }
 
 /// The newest stretch of packets that fits into one file: new parameters begin another one.
@@ -206,9 +209,12 @@ fn one_stretch(packets: &mut Vec<EncodedPacket>, config: &RecordConfig) {
     let Some(last) = packets.iter().rev().find(picture) else {
         return;
     };
-    let extradata = last.parameters.extradata().clone();
-    let other =
-        |p: &EncodedPacket| p.track == Track::Video && *p.parameters.extradata() != extradata;
+    let newest = Arc::clone(&last.parameters);
+    let other = |p: &EncodedPacket| {
+        p.track == Track::Video
+            && !Arc::ptr_eq(&p.parameters, &newest)
+            && !newest.goes_on_with(&p.parameters)
+    };
     if let Some(at) = packets.iter().rposition(other) {
         packets.drain(..=at);
         let key = |p: &EncodedPacket| p.track == Track::Video && p.keyframe;

@@ -30,6 +30,8 @@ pub struct RecordSettings {
     pub split_mb: u32,
     /// After a recording a plain MP4 is made of each of its files, and kept beside it.
     pub make_mp4: bool,
+    /// Each sound gets a track of its own beside the mix (MP4 and MKV).
+    pub separate_tracks: bool,
     /// How many seconds the replay buffer holds.
     pub replay_seconds: u32,
     /// The recording ends before less than this many megabytes are free on the disk.
@@ -46,6 +48,7 @@ impl Default for RecordSettings {
             split_minutes: 0,
             split_mb: 0,
             make_mp4: false,
+            separate_tracks: false,
             replay_seconds: 30,
             keep_free_mb: 500,
         }
@@ -61,6 +64,11 @@ impl RecordSettings {
                 "recording.name",
                 "is empty: write {title} {date} {time}, for example".to_owned(),
             ));
+        }
+        if self.separate_tracks
+            && let Some(reason) = self.format.refuses(true, 1)
+        {
+            out.push(("recording.separate_tracks", reason.to_owned()));
         }
         let ranges = [
             ("recording.split_minutes", self.split_minutes, 0, 24 * 60),
@@ -110,6 +118,7 @@ impl RecordSettings {
                 bytes: Some(u64::from(self.split_mb) * 1_000_000).filter(|b| *b > 0),
             },
             keep_free: u64::from(self.keep_free_mb) * 1_000_000,
+            inputs: Vec::new(),
         }
     }
 

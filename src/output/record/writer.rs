@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::part::{Medium, Part};
 use super::{Order, RecordConfig, RecordNews, Shared, free_bytes};
+use crate::container::TrackSpec;
 use crate::flv::interleave::Interleaver;
 use crate::media::packet::{CodecParameters, EncodedPacket, Track};
 use crate::media::time::{MediaTime, duration_nanos};
@@ -21,6 +22,9 @@ const LOOK_AT_SPACE: Duration = Duration::from_secs(2);
 const WARN_BEFORE: Duration = Duration::from_secs(600);
 /// How long the thread sleeps at most when nothing comes.
 const IDLE: Duration = Duration::from_millis(500);
+
+/// What the track with everything is called beside those of single inputs.
+const MIX: &str = "Mix";
 
 /// A disk: makes files and tells the room on it. Another one in tests.
 pub(super) trait Disk: Send + 'static {
@@ -56,6 +60,8 @@ pub(super) struct Writer<D: Disk> {
     part: Option<Part<D::File>>,
     video: Option<Arc<CodecParameters>>,
     audio: Option<Arc<CodecParameters>>,
+    /// Names of the inputs that have a track of their own, and what is known of their sound.
+    inputs: Vec<(String, Option<Arc<CodecParameters>>)>,
     /// Media time that is zero in the file.
     origin: MediaTime,
     paused: bool,
@@ -80,7 +86,9 @@ impl<D: Disk> Writer<D> {
         config: RecordConfig,
         ready: (D::File, PathBuf),
     ) -> Self {
+        let inputs = config.inputs.iter().map(|name| (name.clone(), None));
         Self {
+            inputs: inputs.collect(),
             shared,
             disk,
             config,
@@ -147,6 +155,13 @@ impl<D: Disk> Writer<D> {
                     (self.shared.listener)(OutputEvent::NeedKeyframe);
                 }
                 Order::Mark(title) => self.mark(&title),
+                Order::Inputs(names) => {
+                    let known = self.inputs.iter().find_map(|(_, p)| p.clone());
+                    let named = |name| (name, known.clone());
+                    self.inputs = names.into_iter().map(named).collect();
+                    // the file that was begun for others ends at the next keyframe
+                    (self.shared.listener)(OutputEvent::NeedKeyframe);
+                }
             }
         }
         self.shared.figures.lock().paused = self.paused;
@@ -170,10 +185,7 @@ impl<D: Disk> Writer<D> {
             return Err(self.error(stuck));
         }
         while let Some(packet) = self.shared.queue.pop() {
-            if packet.track == Track::Audio {
-                // known before the keyframe that begins a file leaves the interleaver
-                self.audio = Some(Arc::clone(&packet.parameters));
-            }
+            self.learn(&packet);
             self.interleaver.push(packet);
             while let Some(packet) = self.interleaver.pop() {
                 self.take(packet)?;
@@ -186,6 +198,23 @@ impl<D: Disk> Writer<D> {
             });
         }
         Ok(())
+    }
+
+    /// What sounds are like is known before the keyframe that begins a file leaves the interleaver.
+    fn learn(&mut self, packet: &EncodedPacket) {
+        let known = match packet.track {
+            Track::Video => return,
+            Track::Audio => &mut self.audio,
+            Track::Input(n) => match self.inputs.get_mut(usize::from(n)) {
+                Some((_, known)) => known,
+                None => return,
+            },
+        };
+        let before = known.replace(Arc::clone(&packet.parameters));
+        if before.is_some_and(|b| !b.goes_on_with(&packet.parameters)) {
+            // until then the sound is left out: a file for the new one begins there
+            (self.shared.listener)(OutputEvent::NeedKeyframe);
+        }
     }
 
     /// One packet, in order of decode time.
@@ -217,6 +246,10 @@ impl<D: Disk> Writer<D> {
         if self.part.is_none() {
             self.begin_part()?;
         }
+        if self.part.as_ref().is_some_and(|part| !part.takes(&packet)) {
+            self.shared.figures.lock().left_out += 1;
+            return Ok(());
+        }
         let origin = self.origin.as_nanos();
         let moved = EncodedPacket {
             dts: packet.dts.offset_nanos(-origin),
@@ -235,8 +268,24 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    fn tracks(&self) -> Vec<Arc<CodecParameters>> {
-        self.video.iter().chain(&self.audio).cloned().collect()
+    fn tracks(&self) -> Vec<TrackSpec> {
+        let plain = self.video.iter().chain(&self.audio).cloned();
+        let mut tracks: Vec<_> = plain.map(TrackSpec::plain).collect();
+        for (n, (name, known)) in (0..).zip(&self.inputs) {
+            // one that was not heard yet is encoded as the mix is
+            let known = known.clone().or_else(|| self.audio.clone());
+            tracks.extend(known.map(|parameters| TrackSpec {
+                track: Track::Input(n),
+                parameters,
+                name: name.clone(),
+            }));
+        }
+        if !self.inputs.is_empty()
+            && let Some(mix) = tracks.iter_mut().find(|t| t.track == Track::Audio)
+        {
+            MIX.clone_into(&mut mix.name);
+        }
+        tracks
     }
 
     /// Whether a new file has to begin with this keyframe.

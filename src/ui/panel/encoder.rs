@@ -4,7 +4,7 @@
 use eframe::egui::{CollapsingHeader, ComboBox, TextEdit, Ui};
 
 use crate::encode::candidate::{self, Candidate, Place, VideoCodec};
-use crate::encode::probe::Outcome;
+use crate::encode::probe::{Outcome, Why};
 use crate::encode::settings::AUTO;
 use crate::encode::{Profile, RateControl, Style, Tune, VideoEncoderSettings};
 use crate::engine::command::Command;
@@ -37,7 +37,7 @@ pub fn encoder_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
     CollapsingHeader::new(w.more)
         .id_salt("encoder_more")
         .show(ui, |ui| {
-            which_ui(w, status, &mut encoder, ui);
+            which_ui(w, status, For::Stream, &mut encoder, ui);
             rate_ui(w, &mut encoder, ui);
             picture_ui(w, &mut encoder, ui);
             options_ui(w, draft, &mut encoder, ui);
@@ -51,7 +51,7 @@ pub fn encoder_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command
 }
 
 /// A field with its name, its meaning under the pointer, and a list to choose from.
-fn choice_ui<T: PartialEq>(
+pub(super) fn choice_ui<T: PartialEq>(
     ui: &mut Ui,
     (id, name, meaning): (&str, &str, &str),
     value: &mut T,
@@ -95,22 +95,39 @@ fn style_ui(w: &Words, encoder: &mut VideoEncoderSettings, ui: &mut Ui) {
     }
 }
 
-/// Encoders that a stream can use: those that work to choose from, the others with the reason why not.
-fn which_ui(w: &Words, status: &Status, encoder: &mut VideoEncoderSettings, ui: &mut Ui) {
+/// What an encoder is chosen for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    Stream,
+    Recording,
+}
+
+/// Encoders that can be used for it: those that work to choose from, the others with the reason why not.
+pub(super) fn which_ui(
+    w: &Words,
+    status: &Status,
+    purpose: For,
+    encoder: &mut VideoEncoderSettings,
+    ui: &mut Ui,
+) {
     let title = |name: &str| match candidate::find(name) {
         None => w.auto.to_owned(),
         Some(c) => c.title.to_owned(),
     };
-    let label = label_ui(ui, w.encoder).on_hover_text(w.encoder_meaning);
+    let (id, name) = match purpose {
+        For::Stream => ("encoder_name", w.encoder),
+        For::Recording => ("record_encoder_name", w.record_encoder),
+    };
+    let label = label_ui(ui, name).on_hover_text(w.encoder_meaning);
     let mut chosen = None;
-    let combo = ComboBox::from_id_salt("encoder_name")
+    let combo = ComboBox::from_id_salt(id)
         .width(ui.available_width())
         .height(320.0)
         .selected_text(title(&encoder.encoder))
         .show_ui(ui, |ui| {
-            for name in [AUTO].into_iter().chain(names(status)) {
+            for name in [AUTO].into_iter().chain(names(status, purpose)) {
                 let now = encoder.encoder == name;
-                match reason(status, name) {
+                match reason(status, name, purpose) {
                     None => {
                         if ui.selectable_label(now, title(name)).clicked() {
                             ui.close();
@@ -139,19 +156,23 @@ fn which_ui(w: &Words, status: &Status, encoder: &mut VideoEncoderSettings, ui: 
     }
 }
 
-/// Those for streams; before anything was found out only what needs no hardware.
-fn names(status: &Status) -> Vec<&'static str> {
+/// Those for streams make H.264; before anything was found out only what needs no hardware.
+fn names(status: &Status, purpose: For) -> Vec<&'static str> {
     let known = |c: &&Candidate| match c.place {
         Place::Processor => true,
         Place::Hardware => status.encoders.iter().any(|r| r.name == c.name),
     };
-    let all = candidate::all().filter(|c| c.codec == VideoCodec::H264);
+    let all = candidate::all().filter(|c| purpose == For::Recording || c.codec == VideoCodec::H264);
     all.filter(known).map(|c| c.name).collect()
 }
 
-fn reason<'a>(status: &'a Status, name: &str) -> Option<&'a str> {
+fn reason<'a>(status: &'a Status, name: &str, purpose: For) -> Option<&'a str> {
     let report = status.encoders.iter().find(|r| r.name == name)?;
     match &report.outcome {
+        // it was asked for the stream's way of rate control
+        Outcome::Unusable {
+            why: Why::Refused, ..
+        } if purpose == For::Recording => None,
         Outcome::Unusable { reason, .. } => Some(reason),
         Outcome::Works(_) => None,
     }

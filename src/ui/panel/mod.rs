@@ -18,6 +18,7 @@ mod picture;
 mod quality;
 mod quit;
 mod record;
+mod record_quality;
 mod redirect;
 mod screen;
 mod sound;

@@ -7,6 +7,7 @@ use eframe::egui::{
     Button, Checkbox, ComboBox, Label, Margin, ProgressBar, RichText, Slider, TextEdit, Ui,
 };
 
+use super::record_quality::{record_encoder_ui, record_quality_ui};
 use crate::container::Format;
 use crate::engine::command::Command;
 use crate::engine::status::Status;
@@ -34,7 +35,11 @@ pub fn recording_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Comma
         Some(record) if recording => running_ui(record, draft, commands, ui),
         _ => folder_ui(status, draft, commands, ui),
     }
-    ui.add_enabled_ui(!recording, |ui| kind_ui(draft, commands, ui));
+    record_encoder_ui(status, draft, ui);
+    ui.add_enabled_ui(!recording, |ui| {
+        kind_ui(draft, commands, ui);
+        record_quality_ui(status, draft, commands, ui);
+    });
     mp4_ui(status, draft, commands, ui);
     ui.add_space(size::GAP_SMALL);
     replay_ui(status, draft, commands, ui);
@@ -187,7 +192,11 @@ fn kind_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
     ui.add(Checkbox::new(&mut now.make_mp4, t.record_mp4))
         .on_hover_text(t.record_mp4_hint);
     if *now != before {
-        draft.apply(commands);
+        if draft.check_recording() {
+            draft.apply(commands);
+        } else {
+            draft.settings.recording = before;
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! H.264 by any of FFmpeg's encoders: pictures in, AVCC packets out, on the encoder stage's thread.
+//! H.264, HEVC and AV1 by any of FFmpeg's encoders: pictures in, packets in the form of MP4 out, on the encoder stage's
+//! thread.
 
 use std::sync::Arc;
 
@@ -6,14 +7,15 @@ use ffmpeg_next::Packet;
 
 use super::av::Av;
 use super::bitstream::{AccessUnit, ParameterSets, access_unit};
-use super::candidate::{Candidate, LiveBitrate};
+use super::candidate::{Candidate, LiveBitrate, VideoCodec};
 use super::ffmpeg::time;
+use super::hevc::{self, HevcSets};
 use super::settings::{VideoEncoderSettings, VideoFormat};
-use super::{EncodeError, Reconfigured, VideoEncoder};
+use super::{EncodeError, Reconfigured, VideoEncoder, av1};
 use crate::media::packet::{Bitrate, CodecParameters, DropClass, EncodedPacket, Track};
 use crate::media::video::VideoFrame;
 
-pub(super) struct H264 {
+pub(super) struct Coded {
     av: Av,
     live: LiveBitrate,
     stream: Stream,
@@ -22,14 +24,23 @@ pub(super) struct H264 {
 
 /// What packets are made with.
 struct Stream {
+    codec: VideoCodec,
     /// Known from the start or from the first keyframe on.
-    header: Option<(ParameterSets, Arc<CodecParameters>)>,
+    header: Option<(Sets, Arc<CodecParameters>)>,
     format: VideoFormat,
     bitrate: Bitrate,
     generation: u32,
 }
 
-impl H264 {
+/// What a stream's header holds.
+enum Sets {
+    H264(ParameterSets),
+    Hevc(HevcSets),
+    /// Keyframes have it in them.
+    Av1,
+}
+
+impl Coded {
     /// Settings and format were validated for this candidate.
     pub(super) fn open(
         candidate: &Candidate,
@@ -39,6 +50,7 @@ impl H264 {
     ) -> Result<Self, EncodeError> {
         let av = Av::open(candidate, settings, format)?;
         let mut stream = Stream {
+            codec: candidate.codec,
             header: None,
             format,
             bitrate: Bitrate::from_kbps(settings.bitrate_kbps),
@@ -66,14 +78,41 @@ impl H264 {
 
 impl Stream {
     fn learn(&mut self, header: &[u8]) -> Result<(), EncodeError> {
-        let sets = ParameterSets::from_annex_b(header)?;
-        let parameters = Arc::new(CodecParameters::H264 {
-            avcc: sets.avcc()?,
-            resolution: self.format.resolution,
-            rate: self.format.rate,
-            bitrate: self.bitrate,
-        });
-        self.header = Some((sets, parameters));
+        let (resolution, rate, bitrate) = (self.format.resolution, self.format.rate, self.bitrate);
+        let (sets, parameters) = match self.codec {
+            VideoCodec::H264 => {
+                let sets = ParameterSets::from_annex_b(header)?;
+                let avcc = sets.avcc()?;
+                let parameters = CodecParameters::H264 {
+                    avcc,
+                    resolution,
+                    rate,
+                    bitrate,
+                };
+                (Sets::H264(sets), parameters)
+            }
+            VideoCodec::Hevc => {
+                let sets = HevcSets::from_annex_b(header)?;
+                let hvcc = sets.hvcc()?;
+                let parameters = CodecParameters::Hevc {
+                    hvcc,
+                    resolution,
+                    rate,
+                    bitrate,
+                };
+                (Sets::Hevc(sets), parameters)
+            }
+            VideoCodec::Av1 => {
+                let parameters = CodecParameters::Av1 {
+                    av1c: av1::av1c(header)?,
+                    resolution,
+                    rate,
+                    bitrate,
+                };
+                (Sets::Av1, parameters)
+            }
+        };
+        self.header = Some((sets, Arc::new(parameters)));
         Ok(())
     }
 
@@ -92,7 +131,15 @@ impl Stream {
             data,
             idr,
             reference,
-        } = access_unit(data, sets)?;
+        } = match sets {
+            Sets::H264(sets) => access_unit(data, sets)?,
+            Sets::Hevc(sets) => hevc::access_unit(data, sets)?,
+            Sets::Av1 => AccessUnit {
+                data: av1::temporal_unit(data)?,
+                idr: packet.is_key(),
+                reference: true,
+            },
+        };
         Ok(EncodedPacket {
             track: Track::Video,
             pts: time(pts),
@@ -111,7 +158,7 @@ impl Stream {
     }
 }
 
-impl VideoEncoder for H264 {
+impl VideoEncoder for Coded {
     fn encode(
         &mut self,
         frame: &VideoFrame,
