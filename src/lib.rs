@@ -103,6 +103,8 @@ pub mod cli;
 #[cfg(feature = "ffmpeg")]
 pub mod container;
 #[cfg(feature = "ffmpeg")]
+pub mod crash;
+#[cfg(feature = "ffmpeg")]
 pub mod encode;
 #[cfg(feature = "ffmpeg")]
 pub mod engine;

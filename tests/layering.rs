@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gpu", &["media", "stage"]),
     ("flv", &["media"]),
     ("rtmp", &["flv"]),
+    ("crash", &["rtmp"]),
     ("container", &["media", "flv"]),
     ("capture", &["media", "stage"]),
     ("playback", &["media", "stage", "capture"]),
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "serve",
             "settings",
             "container",
+            "crash",
         ],
     ),
     (

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Sender, bounded};
-use parking_lot::Mutex;
 
 use super::encoders::format;
+use super::limits::Limits;
 use super::notice::{Notice, NoticeSender};
+use super::own_encoder::{Opening, OwnEncoder};
 use crate::audio::AudioStage;
 use crate::encode::stage::{
     EncoderControl, EncoderFactory, EncoderListener, EncoderStats, VideoEncodeConfig,
@@ -25,8 +26,9 @@ use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
+use crate::render::EncoderInputs;
 use crate::rtmp::url::RtmpUrl;
-use crate::settings::Settings;
+use crate::settings::{MoreEncode, Settings};
 
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
 const ENCODER_QUEUE: usize = 3;
@@ -48,7 +50,11 @@ pub(super) struct Attached {
     pub(super) id: u32,
     purpose: Purpose,
     output: Arc<dyn Output>,
+    /// What is on the bus of the shared encoders.
     sink: Arc<dyn PacketSink>,
+    tuning: TuningHandle,
+    /// The encoder for this output alone, if it has one.
+    own: Option<OwnEncoder>,
 }
 
 impl Attached {
@@ -64,12 +70,16 @@ pub(super) struct Broadcast {
     notices: NoticeSender,
     bus: Arc<PacketBus>,
     control: Arc<EncoderControl>,
-    frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    frames: Arc<ArcSwapOption<EncoderInputs>>,
+    /// Where the pictures of the shared encoder go in, while it runs.
+    input: Option<Sender<VideoFrame>>,
     /// How encoders are opened.
     opener: EncoderFactory,
     encoder: Option<VideoEncodeStage>,
     /// Number of the running (or last) video encoder; word from another one is old.
     encoder_id: u32,
+    /// Encoders started so far, those of single destinations included.
+    encoders: u32,
     sound_on: bool,
     next_id: u32,
     pub(super) stream: Option<Attached>,
@@ -81,9 +91,8 @@ pub(super) struct Broadcast {
     ending: Vec<Ending>,
     /// How the stream treats its link.
     tuning: TuningHandle,
-    /// Number of the output whose link binds the encoder; 0 for none. Held while the limit is set, so that a late word
-    /// of a stream that ends binds nobody.
-    limiter: Arc<Mutex<u32>>,
+    /// Whose links bind the shared encoder.
+    limits: Arc<Limits>,
 }
 
 /// An output that says goodbye.
@@ -117,7 +126,7 @@ impl Broadcast {
         runtime: tokio::runtime::Handle,
         notices: NoticeSender,
         bus: Arc<PacketBus>,
-        frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+        frames: Arc<ArcSwapOption<EncoderInputs>>,
     ) -> Self {
         Self {
             clock,
@@ -126,9 +135,11 @@ impl Broadcast {
             bus,
             control: Arc::default(),
             frames,
+            input: None,
             opener: Arc::new(open_video),
             encoder: None,
             encoder_id: 0,
+            encoders: 0,
             sound_on: false,
             next_id: 0,
             stream: None,
@@ -138,7 +149,7 @@ impl Broadcast {
             replay: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
-            limiter: Arc::default(),
+            limits: Arc::default(),
         }
     }
 
@@ -160,7 +171,8 @@ impl Broadcast {
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         self.tune(settings);
-        let attached = self.attach(Purpose::Stream, |cx| output::start(spec, cx))?;
+        let attached = self.attach(Purpose::Stream, None, |cx| output::start(spec, cx))?;
+        self.limits.admit(attached.id);
         self.stream = Some(attached);
         self.start_encoders(settings, ladder, audio)
     }
@@ -200,7 +212,7 @@ impl Broadcast {
             reason = "a frame rate is at most 240"
         )]
         let pixel_rate = video.size.pixels() * video.fps.as_f64().round() as u64;
-        self.tuning.set(StreamTuning {
+        let tuning = StreamTuning {
             adapt: stream.adapt.enabled,
             limits: AdaptLimits {
                 preset: stream.adapt.preset,
@@ -208,24 +220,114 @@ impl Broadcast {
                 ceiling: kbps(encoder.bitrate_kbps),
                 audio: kbps(audio.encoder.bitrate_kbps),
                 pixel_rate,
+                shrink: stream.adapt.shrink,
             },
             max_delay: Duration::from_millis(stream.max_delay_ms.into()),
             trust_any_certificate: stream.trust_any_certificate,
-        });
+        };
+        self.tuning.set(tuning);
+        for more in &self.more {
+            self.tune_more(more, stream.more);
+        }
     }
 
-    /// Starts pushing the running stream to one more address.
-    pub(super) fn start_more(&mut self, url: RtmpUrl) -> Result<(), BroadcastError> {
+    /// A further destination treats its link as the stream does; whether it has a say in the bitrate is a setting.
+    fn tune_more(&self, more: &Attached, encode: MoreEncode) {
+        let tuning = self.tuning.get();
+        more.tuning.set_network((*self.tuning.network()).clone());
+        let has_say = more.own.is_some() || encode == MoreEncode::Slowest;
+        more.tuning.set(StreamTuning {
+            adapt: tuning.adapt && has_say,
+            ..tuning
+        });
+        if let Some(own) = &more.own {
+            own.control.set_bitrate(tuning.limits.ceiling);
+        } else if has_say {
+            self.limits.admit(more.id);
+        } else {
+            self.limits.dismiss(more.id, &self.control);
+        }
+    }
+
+    /// Starts pushing the running stream to one more address; with an encoder of its own, if the settings say so.
+    pub(super) fn start_more(
+        &mut self,
+        url: RtmpUrl,
+        settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
+    ) -> Result<(), BroadcastError> {
         let spec = OutputSpec::Rtmp(url);
-        let attached = self.attach(Purpose::More, |cx| output::start(&spec, cx))?;
+        let encode = settings.stream.more;
+        let mut own = (encode == MoreEncode::Own).then(OwnEncoder::new);
+        if let Some(own) = &mut own {
+            self.open_own(own, settings, ladder)?;
+        }
+        let attached = self.attach(Purpose::More, own, |cx| output::start(&spec, cx))?;
+        self.tune_more(&attached, encode);
         self.more.push(attached);
+        self.publish_inputs();
         Ok(())
+    }
+
+    fn open_own(
+        &mut self,
+        own: &mut OwnEncoder,
+        settings: &Settings,
+        ladder: Vec<VideoEncoderSettings>,
+    ) -> Result<(), EncodeError> {
+        self.encoders += 1;
+        let number = self.encoders;
+        let notices = self.notices.clone();
+        let opening = Opening {
+            settings: settings.encoder.clone(),
+            ladder,
+            format: format(settings),
+            clock: self.clock,
+            factory: Arc::clone(&self.opener),
+            listener: Arc::new(move |event| notices.send(Notice::Encoder(number, event))),
+        };
+        own.start(number, opening)
+    }
+
+    /// The encoder of one destination is lost: it gets the shared one's pictures from now on. Its address, in words.
+    pub(super) fn share_instead(&mut self, number: u32) -> Option<String> {
+        let is_its = |own: &OwnEncoder| own.number == number;
+        let more = self
+            .more
+            .iter_mut()
+            .find(|m| m.own.as_ref().is_some_and(is_its))?;
+        let mut own = more.own.take()?;
+        own.stop(Instant::now());
+        more.tuning.set(StreamTuning {
+            adapt: false,
+            ..more.tuning.get()
+        });
+        self.bus.detach(&more.sink);
+        more.sink = Arc::<dyn Output>::clone(&more.output);
+        self.bus.attach(&more.sink);
+        let target = more.output.stats().target;
+        self.control.request_keyframe();
+        self.publish_inputs();
+        Some(target)
+    }
+
+    /// Tells the render stage where pictures go.
+    fn publish_inputs(&self) {
+        let inputs = self.input.clone().map(|main| {
+            let own = |m: &Attached| m.own.as_ref().and_then(OwnEncoder::input);
+            Arc::new(EncoderInputs {
+                main,
+                more: self.more.iter().filter_map(own).collect(),
+            })
+        });
+        self.frames.store(inputs);
     }
 
     /// Ends one further destination.
     pub(super) fn stop_more(&mut self, id: u32, audio: &AudioStage) {
         if let Some(at) = self.more.iter().position(|a| a.id == id) {
             let attached = self.more.swap_remove(at);
+            self.publish_inputs();
             self.end(attached, audio, true);
         }
     }
@@ -239,13 +341,14 @@ impl Broadcast {
         audio: &AudioStage,
     ) -> Result<String, BroadcastError> {
         let mut recorder = None;
-        let attached = self.attach(Purpose::Recording, |cx| {
+        let attached = self.attach(Purpose::Recording, None, |cx| {
             let started = Recorder::start(config, cx)?;
             recorder = Some(Arc::clone(&started));
             Ok(started)
         })?;
         let target = attached.stats().target;
         (self.recording, self.recorder) = (Some(attached), recorder);
+        self.keep_size();
         self.start_encoders(settings, ladder, audio)?;
         self.control.request_keyframe();
         Ok(target)
@@ -263,18 +366,20 @@ impl Broadcast {
         }
         let keep = Duration::from_secs(settings.recording.replay_seconds.into());
         let mut buffer = None;
-        let attached = self.attach(Purpose::Replay, |cx| {
+        let attached = self.attach(Purpose::Replay, None, |cx| {
             let started = ReplayBuffer::start(keep, cx);
             buffer = Some(Arc::clone(&started));
             Ok(started)
         })?;
         self.replay = buffer.map(|buffer| (attached, buffer));
+        self.keep_size();
         self.start_encoders(settings, ladder, audio)
     }
 
     /// Ends the replay buffer; encoders end too when nothing else needs them.
     pub(super) fn stop_replay(&mut self, audio: &AudioStage) {
         if let Some((attached, _)) = self.replay.take() {
+            self.keep_size();
             self.end(attached, audio, true);
         }
     }
@@ -284,58 +389,59 @@ impl Broadcast {
         self.replay.as_ref().map(|(_, buffer)| &**buffer)
     }
 
+    /// A file has pictures of one size: while one is written, a poor link makes them fewer, not smaller.
+    fn keep_size(&self) {
+        let writes = self.recording.is_some() || self.replay.is_some();
+        self.limits.keep_size(writes, &self.control);
+    }
+
     fn attach(
         &mut self,
         purpose: Purpose,
+        own: Option<OwnEncoder>,
         start: impl FnOnce(OutputContext) -> Result<Arc<dyn Output>, OutputError>,
     ) -> Result<Attached, OutputError> {
         self.next_id += 1;
         let id = self.next_id;
-        let (notices, control) = (self.notices.clone(), Arc::clone(&self.control));
-        let leads = purpose == Purpose::Stream;
-        let limiter = Arc::clone(&self.limiter);
-        if leads {
-            *limiter.lock() = id;
-        }
-        let tuning = if leads {
-            self.tuning.clone()
-        } else {
-            // the encoder can follow one link only
-            let own = TuningHandle::new(StreamTuning {
+        let shared = (Arc::clone(&self.control), Arc::clone(&self.limits));
+        let (control, limits) = own.as_ref().map_or(shared, |own| {
+            own.limits.admit(id);
+            (Arc::clone(&own.control), Arc::clone(&own.limits))
+        });
+        let tuning = match purpose {
+            Purpose::Stream => self.tuning.clone(),
+            _ => TuningHandle::new(StreamTuning {
                 adapt: false,
                 ..self.tuning.get()
-            });
-            own.set_network((*self.tuning.network()).clone());
-            own
+            }),
         };
+        tuning.set_network((*self.tuning.network()).clone());
+        let notices = self.notices.clone();
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
             OutputEvent::NeedKeyframe => control.request_keyframe(),
-            OutputEvent::VideoRate(_) if !leads => {}
-            OutputEvent::VideoRate(decision) => {
-                let limiter = limiter.lock();
-                if *limiter != id {
-                    return;
-                }
-                control.set_limit(decision.map(|d| d.bitrate));
-                control.set_half_rate(decision.is_some_and(|d| d.half_rate));
-            }
+            OutputEvent::VideoRate(decision) => limits.tell(id, decision, &control),
             event => notices.send(Notice::Output(id, event)),
         });
         let cx = OutputContext {
             clock: self.clock,
             runtime: self.runtime.clone(),
             listener,
-            tuning,
+            tuning: tuning.clone(),
         };
         let output = start(cx)?;
         let sink: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
+        let sink = own
+            .as_ref()
+            .map_or(Arc::clone(&sink), |own| own.attach(&sink));
         self.bus.attach(&sink);
         Ok(Attached {
             id,
             purpose,
             output,
             sink,
+            tuning,
+            own,
         })
     }
 
@@ -363,7 +469,8 @@ impl Broadcast {
             .set_bitrate(Bitrate::from_kbps(settings.encoder.bitrate_kbps));
         let (tx, rx) = bounded(ENCODER_QUEUE);
         let notices = self.notices.clone();
-        self.encoder_id += 1;
+        self.encoders += 1;
+        self.encoder_id = self.encoders;
         let id = self.encoder_id;
         let listener: EncoderListener =
             Arc::new(move |event| notices.send(Notice::Encoder(id, event)));
@@ -377,18 +484,24 @@ impl Broadcast {
             listener,
         };
         let stage = VideoEncodeStage::start_ladder(config, ladder, Arc::clone(&self.opener))?;
-        self.frames.store(Some(Arc::new(tx)));
         self.encoder = Some(stage);
+        self.input = Some(tx);
+        self.publish_inputs();
         Ok(())
     }
 
     /// Ends the video encoder: no more pictures, then what it still holds goes out.
     fn stop_video_encoder(&mut self) -> bool {
         self.frames.store(None);
+        self.input = None;
+        let deadline = Instant::now() + FLUSH;
+        for own in self.more.iter_mut().filter_map(|m| m.own.as_mut()) {
+            own.stop(deadline);
+        }
         let Some(stage) = self.encoder.take() else {
             return true;
         };
-        let ended = stage.join_until(Instant::now() + FLUSH);
+        let ended = stage.join_until(deadline.max(Instant::now() + FLUSH / 4));
         if !ended {
             stage.abandon();
         }
@@ -410,12 +523,20 @@ impl Broadcast {
         settings: &Settings,
         ladder: Vec<VideoEncoderSettings>,
     ) -> Result<(), EncodeError> {
+        let mut more = std::mem::take(&mut self.more);
+        for own in more.iter_mut().filter_map(|m| m.own.as_mut()) {
+            if let Err(error) = self.open_own(own, settings, ladder.clone()) {
+                let error = crate::encode::stage::EncoderEvent::Failed { error };
+                self.notices.send(Notice::Encoder(own.number, error));
+            }
+        }
+        self.more = more;
         self.start_video_encoder(settings, ladder)
     }
 
-    /// Number of the running video encoder.
-    pub(super) const fn encoder_id(&self) -> u32 {
-        self.encoder_id
+    /// Whether this is the number of the shared encoder that runs.
+    pub(super) const fn is_main_encoder(&self, id: u32) -> bool {
+        self.encoder_id == id
     }
 
     /// The encoder that should be running has ended by itself.
@@ -437,11 +558,6 @@ impl Broadcast {
                 self.end(more, audio, true);
             }
             self.end(attached, audio, told);
-            // what still records is bound by no link
-            let mut limiter = self.limiter.lock();
-            *limiter = 0;
-            self.control.set_limit(None);
-            self.control.set_half_rate(false);
         }
     }
 
@@ -449,11 +565,17 @@ impl Broadcast {
     pub(super) fn stop_recording(&mut self, audio: &AudioStage, told: bool) {
         self.recorder = None;
         if let Some(attached) = self.recording.take() {
+            self.keep_size();
             self.end(attached, audio, told);
         }
     }
 
-    fn end(&mut self, attached: Attached, audio: &AudioStage, told: bool) {
+    fn end(&mut self, mut attached: Attached, audio: &AudioStage, told: bool) {
+        // what goes on is not bound by this link
+        self.limits.dismiss(attached.id, &self.control);
+        if let Some(own) = &mut attached.own {
+            own.stop(Instant::now());
+        }
         if !self.is_on() {
             self.stop_encoders(audio); // first, so that the last pictures still go out
         }

@@ -87,7 +87,7 @@ fn tcp_info(stream: &TcpStream) -> Option<Vec<u8>> {
 
 /// Bytes in the socket's send queue: written and not confirmed.
 #[expect(unsafe_code, reason = "no crate of ours wraps SIOCOUTQ")]
-fn unconfirmed(stream: &TcpStream) -> Option<u64> {
+pub(in crate::output) fn unconfirmed(stream: &TcpStream) -> Option<u64> {
     let mut bytes: c_int = 0;
     // SAFETY: the descriptor is open as long as `stream` is borrowed; SIOCOUTQ (the number of TIOCOUTQ) stores one int.
     let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };

@@ -11,3 +11,8 @@ pub(in crate::output) const fn look(_: &TcpStream) -> Option<KernelView> {
 
 /// Nothing to set here.
 pub(in crate::output) const fn quicken(_: &TcpStream) {}
+
+/// Nothing is known here.
+pub(in crate::output) const fn unconfirmed(_: &TcpStream) -> Option<u64> {
+    None
+}

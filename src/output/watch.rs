@@ -11,6 +11,7 @@ use super::link::Link;
 use super::probe;
 use super::send_queue::{Flow, QueueLevel};
 use super::tuning::StreamTuning;
+use super::window::Window;
 
 /// How often the link is looked at.
 const EVERY: Duration = Duration::from_millis(50);
@@ -38,6 +39,7 @@ pub(super) struct Watch {
     shared_for: u64,
     /// The silence was told.
     silent: bool,
+    window: Window,
 }
 
 /// What a look showed.
@@ -68,6 +70,7 @@ impl Watch {
             rtt: Duration::ZERO,
             shared_for: 0,
             silent: false,
+            window: Window::default(),
         }
     }
 
@@ -90,21 +93,25 @@ impl Watch {
     pub(super) fn look(
         &mut self,
         now: Instant,
-        link: &Link,
+        link: &mut Link,
         queue: &QueueLevel,
         tuning: &StreamTuning,
         controller: &mut BitrateController,
     ) -> Look {
         self.next = now + EVERY;
         let sample = self.measure(now, link, queue);
+        let beyond_gaps = self.arrived.saturating_sub(self.delivered);
         let decision = tuning
             .adapt
             .then(|| controller.tick(&sample, &tuning.limits));
         let video = decision.map_or(tuning.limits.ceiling, |d| d.bitrate);
-        self.set_kernel_share(
-            link,
-            u64::from(video.bps()) + u64::from(tuning.limits.audio.bps()),
-        );
+        let bps = u64::from(video.bps()) + u64::from(tuning.limits.audio.bps());
+        self.set_kernel_share(link, bps);
+        let window = self
+            .window
+            .look(sample.now, bps, sample.rtt, sample.min_rtt);
+        // what has arrived behind a gap is not on its way
+        link.set_window(window.map(|window| window + beyond_gaps));
         let patience = SILENCE.max(self.rtt * 4);
         let silent_for = now.saturating_duration_since(self.progress);
         let silent = silent_for >= patience;

@@ -414,7 +414,10 @@ impl Stage {
             data,
             color: ColorSpec::BT709_LIMITED,
         };
-        match encoder.try_send(frame) {
+        for more in &encoder.more {
+            more.try_send(frame.clone()).ok(); // its own loss: it must not hold up anything
+        }
+        match encoder.main.try_send(frame) {
             Ok(()) => {
                 self.sent += 1;
                 self.last_pts = Some(pts);

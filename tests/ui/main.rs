@@ -331,6 +331,7 @@ fn the_bitrate_control_can_be_changed_on_air_and_says_why() {
     let decision = Decision {
         bitrate: Bitrate::from_kbps(780),
         half_rate: true,
+        half_size: false,
         reason: Reason::Holding,
         capacity: Some(Bitrate::from_kbps(965)),
         delay_ms: 40,

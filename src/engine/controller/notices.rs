@@ -26,7 +26,9 @@ impl Controller {
             Notice::Output(id, event) => self.output_event(id, event),
             Notice::Mp4(from, made) => self.mp4_made(&from, made),
             Notice::Recordings(seen) => self.recordings_seen(seen),
-            Notice::Encoder(id, _) if id != self.broadcast.encoder_id() => {} // replaced meanwhile
+            Notice::Encoder(id, event) if !self.broadcast.is_main_encoder(id) => {
+                self.own_encoder_event(id, &event);
+            }
             Notice::Encoder(_, EncoderEvent::Rebuilt { error }) => {
                 let text = format!(
                     "the encoder failed and was started again: {}",
@@ -222,6 +224,20 @@ impl Controller {
                 self.tell(Severity::Fatal, EventKind::RecordingFailed, words(&error));
             }
             _ => {}
+        }
+    }
+
+    /// Something happened to the encoder of one destination (or to one that was replaced meanwhile).
+    fn own_encoder_event(&mut self, number: u32, event: &EncoderEvent) {
+        let EncoderEvent::Failed { error } = event else {
+            return; // it goes on
+        };
+        if let Some(target) = self.broadcast.share_instead(number) {
+            let text = format!(
+                "{target}: its own encoder failed ({}); it gets the pictures of the other destinations",
+                words(error)
+            );
+            self.tell(Severity::Degraded, EventKind::MoreChanged { target }, text);
         }
     }
 

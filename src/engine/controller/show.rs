@@ -34,6 +34,7 @@ impl Controller {
             let mut recorder = self.shared.recorder.lock();
             recorder.hide(&url);
             self.more.iter().for_each(|more| recorder.hide(more));
+            self.more.iter().chain([&url]).for_each(crate::crash::hide);
         }
         self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
@@ -52,7 +53,8 @@ impl Controller {
     fn start_more(&mut self) {
         for url in self.more.clone() {
             let target = url.to_string();
-            if let Err(e) = self.broadcast.start_more(url) {
+            let ladder = self.encoders.ladder(&self.settings);
+            if let Err(e) = self.broadcast.start_more(url, &self.settings, ladder) {
                 self.tell(
                     Severity::Degraded,
                     EventKind::MoreChanged { target },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 
 use super::{Controller, words};
 use crate::audio::{AudioConfig, AudioStage};
@@ -17,9 +17,8 @@ use crate::gpu::context::GpuContext;
 use crate::media::packet::PacketBus;
 use crate::media::ring::AudioTap;
 use crate::media::time::{MediaClock, MediaTime};
-use crate::media::video::VideoFrame;
 use crate::render::preview::PreviewSink;
-use crate::render::{RenderConfig, RenderError, RenderStage, SceneState};
+use crate::render::{EncoderInputs, RenderConfig, RenderError, RenderStage, SceneState};
 use crate::settings::Settings;
 use crate::stage::StageExit;
 
@@ -32,7 +31,7 @@ pub(super) struct RenderParts {
     pub(super) clock: MediaClock,
     pub(super) preview: PreviewSink,
     pub(super) scene: Arc<ArcSwap<SceneState>>,
-    pub(super) frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    pub(super) frames: Arc<ArcSwapOption<EncoderInputs>>,
     pub(super) notices: NoticeSender,
 }
 
