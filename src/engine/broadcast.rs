@@ -1,5 +1,7 @@
 //! Encoders and outputs of a show that is on: started with the first output, ended with the last.
 
+mod more;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use crossbeam_channel::{Sender, bounded};
 use super::encoders::format;
 use super::limits::Limits;
 use super::notice::{Notice, NoticeSender};
-use super::own_encoder::{Opening, OwnEncoder};
+use super::own_encoder::OwnEncoder;
 use crate::audio::AudioStage;
 use crate::encode::stage::{
     EncoderControl, EncoderFactory, EncoderListener, EncoderStats, VideoEncodeConfig,
@@ -27,8 +29,7 @@ use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
 use crate::render::EncoderInputs;
-use crate::rtmp::url::RtmpUrl;
-use crate::settings::{MoreEncode, Settings};
+use crate::settings::Settings;
 
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
 const ENCODER_QUEUE: usize = 3;
@@ -228,107 +229,6 @@ impl Broadcast {
         self.tuning.set(tuning);
         for more in &self.more {
             self.tune_more(more, stream.more);
-        }
-    }
-
-    /// A further destination treats its link as the stream does; whether it has a say in the bitrate is a setting.
-    fn tune_more(&self, more: &Attached, encode: MoreEncode) {
-        let tuning = self.tuning.get();
-        more.tuning.set_network((*self.tuning.network()).clone());
-        let has_say = more.own.is_some() || encode == MoreEncode::Slowest;
-        more.tuning.set(StreamTuning {
-            adapt: tuning.adapt && has_say,
-            ..tuning
-        });
-        if let Some(own) = &more.own {
-            own.control.set_bitrate(tuning.limits.ceiling);
-        } else if has_say {
-            self.limits.admit(more.id);
-        } else {
-            self.limits.dismiss(more.id, &self.control);
-        }
-    }
-
-    /// Starts pushing the running stream to one more address; with an encoder of its own, if the settings say so.
-    pub(super) fn start_more(
-        &mut self,
-        url: RtmpUrl,
-        settings: &Settings,
-        ladder: Vec<VideoEncoderSettings>,
-    ) -> Result<(), BroadcastError> {
-        let spec = OutputSpec::Rtmp(url);
-        let encode = settings.stream.more;
-        let mut own = (encode == MoreEncode::Own).then(OwnEncoder::new);
-        if let Some(own) = &mut own {
-            self.open_own(own, settings, ladder)?;
-        }
-        let attached = self.attach(Purpose::More, own, |cx| output::start(&spec, cx))?;
-        self.tune_more(&attached, encode);
-        self.more.push(attached);
-        self.publish_inputs();
-        Ok(())
-    }
-
-    fn open_own(
-        &mut self,
-        own: &mut OwnEncoder,
-        settings: &Settings,
-        ladder: Vec<VideoEncoderSettings>,
-    ) -> Result<(), EncodeError> {
-        self.encoders += 1;
-        let number = self.encoders;
-        let notices = self.notices.clone();
-        let opening = Opening {
-            settings: settings.encoder.clone(),
-            ladder,
-            format: format(settings),
-            clock: self.clock,
-            factory: Arc::clone(&self.opener),
-            listener: Arc::new(move |event| notices.send(Notice::Encoder(number, event))),
-        };
-        own.start(number, opening)
-    }
-
-    /// The encoder of one destination is lost: it gets the shared one's pictures from now on. Its address, in words.
-    pub(super) fn share_instead(&mut self, number: u32) -> Option<String> {
-        let is_its = |own: &OwnEncoder| own.number == number;
-        let more = self
-            .more
-            .iter_mut()
-            .find(|m| m.own.as_ref().is_some_and(is_its))?;
-        let mut own = more.own.take()?;
-        own.stop(Instant::now());
-        more.tuning.set(StreamTuning {
-            adapt: false,
-            ..more.tuning.get()
-        });
-        self.bus.detach(&more.sink);
-        more.sink = Arc::<dyn Output>::clone(&more.output);
-        self.bus.attach(&more.sink);
-        let target = more.output.stats().target;
-        self.control.request_keyframe();
-        self.publish_inputs();
-        Some(target)
-    }
-
-    /// Tells the render stage where pictures go.
-    fn publish_inputs(&self) {
-        let inputs = self.input.clone().map(|main| {
-            let own = |m: &Attached| m.own.as_ref().and_then(OwnEncoder::input);
-            Arc::new(EncoderInputs {
-                main,
-                more: self.more.iter().filter_map(own).collect(),
-            })
-        });
-        self.frames.store(inputs);
-    }
-
-    /// Ends one further destination.
-    pub(super) fn stop_more(&mut self, id: u32, audio: &AudioStage) {
-        if let Some(at) = self.more.iter().position(|a| a.id == id) {
-            let attached = self.more.swap_remove(at);
-            self.publish_inputs();
-            self.end(attached, audio, true);
         }
     }
 

@@ -7,7 +7,7 @@ mod system;
 
 use std::time::Duration;
 
-pub(super) use system::{look, quicken, unconfirmed};
+pub(super) use system::{look, pace, quicken, unconfirmed};
 
 /// A connection as the system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,3 +16,6 @@ pub(in crate::output) const fn quicken(_: &TcpStream) {}
 pub(in crate::output) const fn unconfirmed(_: &TcpStream) -> Option<u64> {
     None
 }
+
+/// Nothing to set here.
+pub(in crate::output) const fn pace(_: &TcpStream, _: u32) {}

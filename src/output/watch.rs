@@ -176,8 +176,16 @@ impl Watch {
         if bps.abs_diff(self.shared_for) * 8 > self.shared_for {
             self.shared_for = bps;
             link.limit_kernel_backlog(kernel_share(bps));
+            probe::pace(link.socket(), pacing(bps));
         }
     }
+}
+
+/// Bytes a second that TCP may send: bursts of twice the rate still show that a link has room.
+fn pacing(bps: u64) -> u32 {
+    /// At low rates a keyframe must not take seconds; bit/s.
+    const LEAST: u64 = 2_000_000;
+    u32::try_from(bps.saturating_mul(2).max(LEAST) / 8).unwrap_or(u32::MAX)
 }
 
 fn kernel_share(bps: u64) -> u32 {
@@ -190,6 +198,13 @@ fn kernel_share(bps: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bursts_of_twice_the_rate_are_sent() {
+        assert_eq!(pacing(6_000_000), 1_500_000);
+        assert_eq!(pacing(300_000), 250_000);
+        assert_eq!(pacing(u64::MAX), u32::MAX);
+    }
 
     #[test]
     fn the_kernel_holds_an_eighth_of_a_second_but_never_too_little() {

@@ -1,4 +1,4 @@
-//! Pictures of half the width and height, for a link that has too few bits for all pixels: NV12 in, NV12 out, the mean
+//! Pictures of half the width and height, for a link that has too few bits for all pixels: NV12 or I420 in, the same out, the mean
 //! of four samples each. On the encoder's thread, and only while the pictures are small.
 
 use bytes::{Bytes, BytesMut};
@@ -7,9 +7,9 @@ use crate::encode::VideoFormat;
 use crate::media::video::{FrameData, Plane, Resolution, VideoFrame};
 
 /// Smaller pictures show nothing any more, and encoders refuse them.
-const LEAST: u32 = 128;
+const LEAST: u32 = 64;
 
-/// Half the size each way, in even numbers as NV12 has to have them; the same where that would be too small.
+/// Half the size each way, in even numbers as chroma of half the size wants them; the same where that would be too small.
 pub(super) fn halved(format: VideoFormat) -> VideoFormat {
     let half = |n: u32| (n / 2) & !1;
     let (width, height) = (
@@ -25,20 +25,28 @@ pub(super) fn halved(format: VideoFormat) -> VideoFormat {
     }
 }
 
-/// The frame in the size of [`halved`]; `None` when it is no NV12 or smaller than it says.
+/// The frame in the size of [`halved`]; `None` when it has another layout or is smaller than it says.
 pub(super) fn shrink(frame: &VideoFrame, to: Resolution) -> Option<VideoFrame> {
-    let FrameData::Nv12 { y, uv } = &frame.data else {
-        return None;
-    };
     let (width, height) = (
         usize::try_from(to.width).ok()?,
         usize::try_from(to.height).ok()?,
     );
-    let y = plane::<1>(y, width, height)?;
-    let uv = plane::<2>(uv, width / 2, height / 2)?;
+    let chroma = (width / 2, height / 2);
+    let data = match &frame.data {
+        FrameData::Nv12 { y, uv } => FrameData::Nv12 {
+            y: plane::<1>(y, width, height)?,
+            uv: plane::<2>(uv, chroma.0, chroma.1)?,
+        },
+        FrameData::I420 { y, u, v } => FrameData::I420 {
+            y: plane::<1>(y, width, height)?,
+            u: plane::<1>(u, chroma.0, chroma.1)?,
+            v: plane::<1>(v, chroma.0, chroma.1)?,
+        },
+        FrameData::Yuyv422(_) | FrameData::Bgra(_) | FrameData::Rgba(_) => return None,
+    };
     Some(VideoFrame {
         resolution: to,
-        data: FrameData::Nv12 { y, uv },
+        data,
         ..frame.clone()
     })
 }
@@ -135,6 +143,6 @@ mod tests {
         };
         assert_eq!(of(1280, 720), (640, 360));
         assert_eq!(of(1366, 770), (682, 384));
-        assert_eq!(of(320, 180), (320, 180));
+        assert_eq!(of(200, 120), (200, 120));
     }
 }

@@ -31,7 +31,7 @@ const FASTEST: f64 = 3.0;
 const LEAST_GROWTH: f64 = 0.025;
 const LEAST_PROBE: f64 = 0.010;
 /// Growth into the unknown doubles each time this much has passed without a setback.
-const DOUBLING: Duration = Duration::from_millis(1200);
+const DOUBLING: Duration = Duration::from_millis(1000);
 /// What of the room that was seen is used.
 const USABLE: f64 = 0.8;
 /// A failure this near an earlier one is one at the same level.
@@ -40,6 +40,8 @@ const SAME_LEVEL: f64 = 0.2;
 const FIRST_HOLD: Duration = Duration::from_secs(8);
 /// A level under this part of the ceiling is a trough that hardly lasts: the first pause is shorter there.
 const LOW: f64 = 1.5;
+/// So often the pause only doubles; then it grows fourfold: this is no passing trough.
+const FEW_TIMES: u32 = 3;
 const LONGEST_HOLD: Duration = Duration::from_secs(180);
 /// A failure this old says nothing any more.
 const FORGET: Duration = Duration::from_secs(600);
@@ -119,6 +121,8 @@ struct Failed {
     /// What it carried instead, sound included.
     level: f64,
     at: Duration,
+    /// How often in a row, at this level.
+    times: u32,
     /// Pause before it is tried again.
     hold: Duration,
     probe_at: Duration,
@@ -278,11 +282,17 @@ impl BitrateController {
         let before = self.failed.filter(|f| {
             (f.level - level).abs() <= SAME_LEVEL * level && now.saturating_sub(f.at) < FORGET
         });
-        let first = FIRST_HOLD.mul_f64((LOW * level / bps(limits.ceiling)).clamp(0.2, 1.0));
-        let hold = before.map_or(first, |f| (f.hold * 3).min(LONGEST_HOLD));
+        let low = LOW * level / bps(limits.ceiling);
+        let first = FIRST_HOLD.mul_f64((low * low).clamp(0.12, 1.0));
+        let times = before.map_or(1, |f| f.times + 1);
+        let hold = before.map_or(first, |f| {
+            let longer = if times <= FEW_TIMES { 2 } else { 4 };
+            (f.hold * longer).min(LONGEST_HOLD)
+        });
         self.failed = Some(Failed {
             level,
             at: now,
+            times,
             hold,
             probe_at: now + hold,
             beyond_since: None,
@@ -310,7 +320,7 @@ impl BitrateController {
             if let (Some(failed), Some(capacity)) = (&mut self.failed, self.history.capacity()) {
                 if capacity > (1.0 + SAME_LEVEL) * failed.level {
                     // not the one that was seen to fail: its pauses do not hold for this one
-                    failed.hold = FIRST_HOLD / 4;
+                    (failed.hold, failed.times) = (FIRST_HOLD / 4, 1);
                     failed.probe_at = now + failed.hold;
                 }
                 failed.level = capacity;
@@ -378,7 +388,7 @@ impl BitrateController {
         if calm.is_none_or(|d| d > 0.6 * law.delay) {
             return; // not seen long enough, or not quite calm
         }
-        let (growth, reach) = self.growth(now, audio, law);
+        let (growth, times, reach) = self.growth(now, audio, law);
         if growth == 0.0 {
             self.reason = Reason::Holding;
             return;
@@ -396,7 +406,7 @@ impl BitrateController {
         } else {
             LEAST_GROWTH
         };
-        let grown = grown.max(least * ceiling);
+        let grown = grown.max((least * times).min(law.normal) * ceiling);
         let next = (self.rate + grown * STEP.as_secs_f64())
             .min(reach)
             .min(most);
@@ -422,30 +432,31 @@ impl BitrateController {
         self.failed.is_some_and(|f| total > f.level)
     }
 
-    /// Growth per second, and how far it may go.
-    fn growth(&mut self, now: Duration, audio: f64, law: Law) -> (f64, f64) {
+    /// Growth per second, how many times faster than at first that is, and how far it may go.
+    fn growth(&mut self, now: Duration, audio: f64, law: Law) -> (f64, f64, f64) {
         let total = self.rate + audio;
         let room = self.history.room(self.failed.is_none()).unwrap_or(0.0);
         if room >= ROOM * total {
             let times = (room / (ROOM * total)).clamp(1.0, FASTEST);
-            return (law.fast * times, USABLE * room - audio);
+            return (law.fast * times, 1.0, USABLE * room - audio);
         }
         let explored = match self.failed {
             None => law.normal,
             Some(f) if total < law.share * f.level => {
-                return (law.normal, law.share * f.level - audio);
+                return (law.normal, 1.0, law.share * f.level - audio);
             }
             Some(f) if now >= f.probe_at => law.probe,
             Some(_) => {
                 self.exploring_since = None;
-                return (0.0, 0.0);
+                return (0.0, 1.0, 0.0);
             }
         };
         // the longer nothing stands in the way, the farther off it is: a mobile link returns to ten times in a second
         let since = *self.exploring_since.get_or_insert(now);
         let longer = now.saturating_sub(since).div_duration_f64(DOUBLING);
-        let growth = (explored * longer.exp2()).min(law.fast.max(explored));
-        (growth, f64::INFINITY)
+        let times = longer.min(8.0).exp2();
+        let growth = (explored * times).min(law.fast.max(explored));
+        (growth, times, f64::INFINITY)
     }
 
     /// Forgets a failure that the link has disproved; puts off a trial while bursts show that it would fail.

@@ -5,7 +5,8 @@
 //! The law, in short: the *time* media spends between the send queue and the far end is held near a target. Over it the
 //! rate falls below what the link was seen to carry, by as much as pays the backlog back in a second and a half. Under
 //! it the rate climbs: fast while bursts (keyframes) show that the link carries more, slowly towards a rate that has
-//! failed, and over that only after a pause that grows threefold with each failure; the longer nothing stands in the way then, the faster.
+//! failed, and over that only
+//! after a pause that grows with each failure; the longer nothing stands in the way then, the faster.
 
 mod controller;
 mod history;

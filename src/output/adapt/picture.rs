@@ -10,7 +10,7 @@ const FEW: f64 = 0.02;
 const ENOUGH: f64 = FEW * 1.4;
 /// A dip that pays a backlog back is over sooner.
 const BEFORE_HALVING: Duration = Duration::from_secs(2);
-const BEFORE_FULL: Duration = Duration::from_secs(5);
+const BEFORE_FULL: Duration = Duration::from_secs(3);
 /// Another size is another encoder, a sequence header and, at many services, a transcoder that starts anew: it stays
 /// at least this long, and goes back only after it would have been too small for as long.
 const SIZE_STAYS: Duration = Duration::from_secs(30);
@@ -119,7 +119,7 @@ mod tests {
     const HD30: u64 = 1280 * 720 * 30;
 
     #[test]
-    fn halves_after_two_poor_seconds_and_returns_after_five_rich_ones() {
+    fn halves_after_two_poor_seconds_and_returns_after_three_rich_ones() {
         let mut choice = PictureChoice::default();
         let mut at = |s: f64, bps| {
             choice
@@ -129,7 +129,7 @@ mod tests {
         assert!(!at(0.0, 300e3) && !at(1.9, 300e3));
         assert!(at(2.0, 300e3));
         assert!(at(3.0, 700e3) && at(9.0, 700e3), "between the two marks");
-        assert!(at(10.0, 900e3) && at(14.9, 900e3) && !at(15.0, 900e3));
+        assert!(at(10.0, 900e3) && at(12.9, 900e3) && !at(13.0, 900e3));
         assert!(
             !at(16.0, 300e3) && !at(17.0, 900e3) && !at(18.5, 300e3),
             "a dip"
