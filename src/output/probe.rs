@@ -2,7 +2,12 @@
 //! holds data back. Called from the output's task; two system calls.
 
 #[cfg_attr(target_os = "linux", path = "probe_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "probe_none.rs")]
+#[cfg_attr(target_os = "macos", path = "probe_macos.rs")]
+#[cfg_attr(windows, path = "probe_windows.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos", windows)),
+    path = "probe_none.rs"
+)]
 mod system;
 
 use std::time::Duration;
