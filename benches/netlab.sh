@@ -75,6 +75,8 @@ notes = []
 if case in ("blackout-20s", "stall"):
     notes.append(f"picture {after(40.0):.2f} s after the link is back" if after(40.0) is not None else "never back")
 if case == "restart":
+    for k in ("link_utilisation_of_useful", "stall_count", "stall_seconds", "missing_percent", "sessions"):
+        score[k] = None  # of the first server's life only
     back = float(open(f"{d}/back").read()) - t0
     notes.append(f"picture {after(back):.2f} s after the server is back" if after(back) is not None else "never back")
 if case == "uplink-1200":

@@ -55,7 +55,7 @@
 //! | `vsrc-N`, `asrc-N` | one per source, supervised | device, clock |
 //! | `render` | compose, read back, hand to the encoder | absolute deadline per frame |
 //! | `audio` | mix, meter, AAC | clock, per block |
-//! | `venc` | H.264 | channel |
+//! | `venc` | H.264; one for the show, one for each further destination that has its own | channel |
 //! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
 //! | `venc-watch` | replaces an encoder that hangs | 50 ms, while encoding |
@@ -80,6 +80,7 @@
 //! | replay buffer | its seconds, 256 MiB | whole stretches between keyframes go, oldest first | `short` |
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
+//! | render to the encoder of one destination | 3 frames | it misses this picture | |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
 //! | wakes of the overlay thread | 1 | it looks anyway | |
 //! | passes to be compiled | 64 | asked again in the next tick | |
