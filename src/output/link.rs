@@ -481,6 +481,7 @@ impl Link {
     /// sent; [`Self::linger`] must follow.
     pub(super) async fn say_goodbye(&mut self) -> usize {
         self.session.finish(&mut self.out);
+        probe::pace(self.socket(), u32::MAX); // the last words are not to be spread out
         let mut sent = 0;
         let flush = async {
             loop {
