@@ -160,7 +160,9 @@ mod unix {
             resolution: Resolution::HD,
             rate: FrameRate::FPS_30,
             scene: Arc::new(ArcSwap::from_pointee(state(case, &slot))),
-            encoder: Arc::new(ArcSwapOption::from_pointee(sender)),
+            encoder: Arc::new(ArcSwapOption::from_pointee(
+                kaibo::render::EncoderInputs::from(sender),
+            )),
             recorder: Arc::default(),
             preview: PreviewSink::None,
             on_exit: Box::new(|exit| println!("ended: {exit:?}")),

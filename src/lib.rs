@@ -58,7 +58,7 @@
 //! | `vsrc-N`, `asrc-N` | one per source, supervised | device, clock |
 //! | `render` | compose, read back, hand to the encoder | absolute deadline per frame |
 //! | `audio` | mix, meter, AAC | clock, per block |
-//! | `venc` | H.264 | channel |
+//! | `venc` | H.264; one for the show, one for each further destination that has its own | channel |
 //! | `mic`, `file-snd` | open a sound device or file for their `asrc-N` | device, clock |
 //! | `monitor` | opens the output that is listened to; the system's callback plays | device |
 //! | `rec-venc` | H.264, HEVC or AV1 for a recording alone, at a lower priority | channel |
@@ -85,6 +85,7 @@
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |
 //! | render to the recording's own encoder | 3 frames | the recording lacks this tick's picture | `record_skipped` |
+//! | render to the encoder of one destination | 3 frames | it misses this picture | |
 //! | encoders to an output | media time and bytes | pictures are dropped to the next keyframe, never sound | `dropped` |
 //! | wakes of the overlay thread | 1 | it looks anyway | |
 //! | passes to be compiled | 64 | asked again in the next tick | |
@@ -107,6 +108,8 @@ pub mod capture;
 pub mod cli;
 #[cfg(feature = "ffmpeg")]
 pub mod container;
+#[cfg(feature = "ffmpeg")]
+pub mod crash;
 #[cfg(feature = "ffmpeg")]
 pub mod encode;
 #[cfg(feature = "ffmpeg")]

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     cli::hide_secrets();
     let cli = Cli::parse();
     kaibo::logging::init(cli.verbose);
+    kaibo::crash::install(kaibo::crash::default_folder());
     if let Ok(program) = std::env::current_exe() {
         kaibo::encode::probe::use_program(program);
     }

@@ -17,11 +17,12 @@ use kaibo::gpu::context::{AdapterChoice, GpuContext};
 use kaibo::media::packet::Bitrate;
 use kaibo::media::time::FrameRate;
 use kaibo::media::video::Resolution;
+use kaibo::output::OutputStats;
 use kaibo::render::overlay::Watermark;
 use kaibo::render::overlay::spec::{Anchor, Content, ImageSettings};
 use kaibo::render::preview::{PreviewSink, PreviewTexture};
 use kaibo::rtmp::url::StreamKey;
-use kaibo::settings::Settings;
+use kaibo::settings::{MoreEncode, Settings};
 use support::fake_server::{FakeServer, Then, Until};
 use support::{flv, have, probe, say, wait_for};
 
@@ -433,5 +434,61 @@ fn a_destination_that_hangs_or_refuses_costs_the_others_nothing() {
     );
     let shown = format!("{status:?} {:?}", show.events);
     assert!(!shown.contains("s3cr3t"), "{shown}");
+    show.end();
+}
+
+#[test]
+fn further_destinations_can_have_encoders_of_their_own() {
+    let servers = [(); 2].map(|()| FakeServer::start(Until::Forever, Then::Silence));
+    let mut own = settings();
+    let address = servers[0].address("x");
+    own.stream.url = address.rsplit_once('/').unwrap().0.to_owned();
+    own.stream.more = MoreEncode::Own;
+    let Some(mut show) = Show::start(own.clone()) else {
+        return;
+    };
+    let more = kaibo::rtmp::url::RtmpUrl::parse(&servers[1].address("y"), None).unwrap();
+    show.send(Command::SetKey(StreamKey::new("x")));
+    show.send(Command::SetMore(vec![more]));
+    show.send(Command::StartStream);
+    show.wait_event("live", |e| *e == EventKind::OutputConnected);
+    let pictures = |s: &FakeServer| s.heard().iter().filter(|h| h.video).count();
+    let both = |show: &Show, wanted: usize| {
+        show.wait_status("pictures at both", |_| {
+            servers.iter().all(|s| pictures(s) > wanted)
+        })
+    };
+    let status = both(&show, 20);
+    let target = status.more[0].adapt.unwrap().bitrate;
+    assert!(target.kbps() > 0, "it follows its own link");
+    // a new size closes both encoders, and opens both
+    own.video.size = Resolution::new(256, 144);
+    own.stream.adapt.floor_kbps = 1500;
+    show.send(Command::ApplySettings(Box::new(own.clone())));
+    let seen = servers.iter().map(pictures).max().unwrap();
+    both(&show, seen + 20);
+    show.wait_status("the new floor at both", |s| {
+        let kbps = |o: &OutputStats| o.adapt.map(|a| a.bitrate.kbps());
+        s.stream
+            .iter()
+            .chain(&s.more)
+            .all(|o| kbps(o) >= Some(1500))
+    });
+    // without a say of its own it is quiet about a bitrate
+    show.send(Command::StopStream);
+    show.wait_status("the end", |s| s.engine == EngineState::Previewing);
+    own.stream.more = MoreEncode::First;
+    show.send(Command::ApplySettings(Box::new(own.clone())));
+    let again = servers.iter().map(pictures).max().unwrap();
+    show.send(Command::StartStream);
+    let status = both(&show, again + 20);
+    assert!(status.stream.as_ref().unwrap().adapt.is_some());
+    assert!(status.more[0].adapt.is_none());
+    // ... until it is asked
+    own.stream.more = MoreEncode::Slowest;
+    show.send(Command::ApplySettings(Box::new(own)));
+    show.wait_status("a say for both", |s| {
+        s.more.iter().all(|o| o.adapt.is_some())
+    });
     show.end();
 }

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gpu", &["media", "stage"]),
     ("flv", &["media"]),
     ("rtmp", &["flv"]),
+    ("crash", &["rtmp"]),
     ("container", &["media", "flv"]),
     ("capture", &["media", "stage"]),
     ("playback", &["media", "stage", "capture"]),
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "serve",
             "settings",
             "container",
+            "crash",
         ],
     ),
     (
@@ -121,7 +123,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("ashpd", &["capture/screen/portal/session"]),
     ("pipewire", &["capture/screen/portal"]),
     ("rustls", &["output"]),
-    ("libc", &["output/probe_linux", "encode/background"]),
+    (
+        "libc",
+        &[
+            "output/probe_linux",
+            "output/probe_macos",
+            "encode/background",
+        ],
+    ),
+    ("windows_sys", &["output/probe_windows"]),
     ("hyper", &["serve", "output/net"]),
     ("tokio_rustls", &["output/net"]),
     ("tokio_socks", &["output/net/proxy"]),

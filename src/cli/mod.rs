@@ -8,6 +8,7 @@ mod devices;
 mod encoder_args;
 mod encoders;
 mod hide;
+mod link_args;
 mod network_args;
 mod push;
 mod push_args;

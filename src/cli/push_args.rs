@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::chain;
 use super::encoder_args::EncoderArgs;
+use super::link_args::LinkArgs;
 use super::network_args::NetworkArgs;
 use super::record_args::RecordOptions;
 use super::sound_args::SoundArgs;
@@ -78,7 +79,7 @@ pub(super) struct PushArgs {
     /// How the bitrate follows the link [default: balanced]
     #[arg(long, value_enum, value_name = "PRESET")]
     adapt: Option<AdaptArg>,
-    /// The video bitrate never goes below this, as 200k [default: 200k]
+    /// The video bitrate never goes below this, as 200k [default: 100k]
     #[arg(long, value_parser = parse_kbps, value_name = "RATE")]
     min_bitrate: Option<u32>,
     /// No picture is sent that would come later than this, as 2.5s [default: 2.5s]
@@ -87,6 +88,8 @@ pub(super) struct PushArgs {
     /// For rtmps://: trust a server whose certificate nobody vouches for (your own).
     #[arg(long)]
     trust_any_certificate: bool,
+    #[command(flatten)]
+    link: LinkArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// At the end, write the last ten minutes (figures and events, no secrets) into this JSON file.
@@ -195,6 +198,7 @@ impl PushArgs {
         set(&mut encoder.bitrate_kbps, self.video_bitrate);
         self.encoder.over(encoder);
         stream.adapt.enabled &= !self.no_adapt;
+        self.link.apply(stream);
         stream.trust_any_certificate |= self.trust_any_certificate;
         set(&mut stream.adapt.floor_kbps, self.min_bitrate);
         set(

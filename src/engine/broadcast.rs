@@ -1,20 +1,20 @@
 //! Encoders and outputs of a show that is on: started with the first output, ended with the last.
 
+mod encoders;
+mod more;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use crossbeam_channel::{Sender, bounded};
-use parking_lot::Mutex;
+use crossbeam_channel::Sender;
 
-use super::encoders::format;
+use super::limits::Limits;
 use super::notice::{Notice, NoticeSender};
 use super::own_encoder::{OwnEncoder, SoundOnly};
+use super::record_encoder::RecordEncoder;
 use crate::audio::AudioStage;
-use crate::encode::stage::{
-    EncoderControl, EncoderFactory, EncoderListener, EncoderStats, VideoEncodeConfig,
-    VideoEncodeStage,
-};
+use crate::encode::stage::{EncoderControl, EncoderFactory, EncoderStats, VideoEncodeStage};
 use crate::encode::{EncodeError, VideoEncoderSettings, open_video};
 use crate::media::packet::{Bitrate, PacketBus, PacketSink};
 use crate::media::time::MediaClock;
@@ -26,13 +26,11 @@ use crate::output::tuning::{StreamTuning, TuningHandle};
 use crate::output::{
     self, Output, OutputContext, OutputError, OutputEvent, OutputSpec, OutputState, OutputStats,
 };
-use crate::rtmp::url::RtmpUrl;
+use crate::render::EncoderInputs;
 use crate::settings::Settings;
 
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
 pub(super) const ENCODER_QUEUE: usize = 3;
-/// How long the encoder may take to hand over what it still holds when it ends.
-const FLUSH: Duration = Duration::from_millis(400);
 
 /// What an output is to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +47,13 @@ pub(super) struct Attached {
     pub(super) id: u32,
     purpose: Purpose,
     output: Arc<dyn Output>,
-    /// What is attached to the stream's packets.
+    /// What is on the bus of the shared encoders.
     sink: Arc<dyn PacketSink>,
     /// And to those of the recording alone.
     also: Option<Arc<dyn PacketSink>>,
+    tuning: TuningHandle,
+    /// The encoder for this output alone, if it has one.
+    own: Option<OwnEncoder>,
 }
 
 impl Attached {
@@ -68,12 +69,16 @@ pub(super) struct Broadcast {
     notices: NoticeSender,
     bus: Arc<PacketBus>,
     control: Arc<EncoderControl>,
-    frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    frames: Arc<ArcSwapOption<EncoderInputs>>,
+    /// Where the pictures of the shared encoder go in, while it runs.
+    input: Option<Sender<VideoFrame>>,
     /// How encoders are opened.
     opener: EncoderFactory,
     encoder: Option<VideoEncodeStage>,
     /// Number of the running (or last) video encoder; word from another one is old.
     encoder_id: u32,
+    /// Encoders started so far, those of single destinations included.
+    encoders: u32,
     sound_on: bool,
     next_id: u32,
     pub(super) stream: Option<Attached>,
@@ -82,14 +87,13 @@ pub(super) struct Broadcast {
     pub(super) recording: Option<Attached>,
     pub(super) recorder: Option<Arc<Recorder>>,
     /// The recording's own encoder, if it has one.
-    pub(super) own: OwnEncoder,
+    pub(super) record_encoder: RecordEncoder,
     replay: Option<(Attached, Arc<ReplayBuffer>)>,
     ending: Vec<Ending>,
     /// How the stream treats its link.
     tuning: TuningHandle,
-    /// Number of the output whose link binds the encoder; 0 for none. Held while the limit is set, so that a late word
-    /// of a stream that ends binds nobody.
-    limiter: Arc<Mutex<u32>>,
+    /// Whose links bind the shared encoder.
+    limits: Arc<Limits>,
 }
 
 /// An output that says goodbye.
@@ -113,7 +117,7 @@ pub(super) enum BroadcastError {
     #[error(transparent)]
     Encoder(#[from] EncodeError),
     #[error("the recording's own encoder cannot be used")]
-    OwnEncoder(#[source] EncodeError),
+    RecordEncoder(#[source] EncodeError),
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -126,7 +130,7 @@ impl Broadcast {
         runtime: tokio::runtime::Handle,
         notices: NoticeSender,
         bus: Arc<PacketBus>,
-        frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+        frames: Arc<ArcSwapOption<EncoderInputs>>,
         record_frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     ) -> Self {
         Self {
@@ -136,20 +140,22 @@ impl Broadcast {
             bus,
             control: Arc::default(),
             frames,
+            input: None,
             opener: Arc::new(open_video),
             encoder: None,
             encoder_id: 0,
+            encoders: 0,
             sound_on: false,
             next_id: 0,
             stream: None,
             more: Vec::new(),
             recording: None,
             recorder: None,
-            own: OwnEncoder::new(record_frames),
+            record_encoder: RecordEncoder::new(record_frames),
             replay: None,
             ending: Vec::new(),
             tuning: TuningHandle::default(),
-            limiter: Arc::default(),
+            limits: Arc::default(),
         }
     }
 
@@ -171,7 +177,8 @@ impl Broadcast {
         audio: &AudioStage,
     ) -> Result<(), BroadcastError> {
         self.tune(settings);
-        let attached = self.attach(Purpose::Stream, |cx| output::start(spec, cx))?;
+        let attached = self.attach(Purpose::Stream, None, |cx| output::start(spec, cx))?;
+        self.limits.admit(attached.id);
         self.stream = Some(attached);
         self.start_encoders(settings, ladder, audio)
     }
@@ -211,7 +218,7 @@ impl Broadcast {
             reason = "a frame rate is at most 240"
         )]
         let pixel_rate = video.size.pixels() * video.fps.as_f64().round() as u64;
-        self.tuning.set(StreamTuning {
+        let tuning = StreamTuning {
             adapt: stream.adapt.enabled,
             limits: AdaptLimits {
                 preset: stream.adapt.preset,
@@ -219,25 +226,14 @@ impl Broadcast {
                 ceiling: kbps(encoder.bitrate_kbps),
                 audio: kbps(audio.encoder.bitrate_kbps),
                 pixel_rate,
+                shrink: stream.adapt.shrink,
             },
             max_delay: Duration::from_millis(stream.max_delay_ms.into()),
             trust_any_certificate: stream.trust_any_certificate,
-        });
-    }
-
-    /// Starts pushing the running stream to one more address.
-    pub(super) fn start_more(&mut self, url: RtmpUrl) -> Result<(), BroadcastError> {
-        let spec = OutputSpec::Rtmp(url);
-        let attached = self.attach(Purpose::More, |cx| output::start(&spec, cx))?;
-        self.more.push(attached);
-        Ok(())
-    }
-
-    /// Ends one further destination.
-    pub(super) fn stop_more(&mut self, id: u32, audio: &AudioStage) {
-        if let Some(at) = self.more.iter().position(|a| a.id == id) {
-            let attached = self.more.swap_remove(at);
-            self.end(attached, audio, true);
+        };
+        self.tuning.set(tuning);
+        for more in &self.more {
+            self.tune_more(more, stream.more);
         }
     }
 
@@ -251,15 +247,16 @@ impl Broadcast {
         own: Vec<VideoEncoderSettings>,
         audio: &AudioStage,
     ) -> Result<String, BroadcastError> {
-        self.own.want(own);
+        self.record_encoder.want(own);
         let mut recorder = None;
-        let attached = self.attach(Purpose::Recording, |cx| {
+        let attached = self.attach(Purpose::Recording, None, |cx| {
             let started = Recorder::start(config, cx)?;
             recorder = Some(Arc::clone(&started));
             Ok(started)
         })?;
         let target = attached.stats().target;
         (self.recording, self.recorder) = (Some(attached), recorder);
+        self.keep_size();
         self.start_encoders(settings, ladder, audio)?;
         self.recording_control().request_keyframe();
         Ok(target)
@@ -277,18 +274,20 @@ impl Broadcast {
         }
         let keep = Duration::from_secs(settings.recording.replay_seconds.into());
         let mut buffer = None;
-        let attached = self.attach(Purpose::Replay, |cx| {
+        let attached = self.attach(Purpose::Replay, None, |cx| {
             let started = ReplayBuffer::start(keep, cx);
             buffer = Some(Arc::clone(&started));
             Ok(started)
         })?;
         self.replay = buffer.map(|buffer| (attached, buffer));
+        self.keep_size();
         self.start_encoders(settings, ladder, audio)
     }
 
     /// Ends the replay buffer; encoders end too when nothing else needs them.
     pub(super) fn stop_replay(&mut self, audio: &AudioStage) {
         if let Some((attached, _)) = self.replay.take() {
+            self.keep_size();
             self.end(attached, audio, true);
         }
     }
@@ -300,72 +299,68 @@ impl Broadcast {
 
     /// The hand on the encoder whose pictures are recorded.
     pub(super) const fn recording_control(&self) -> &Arc<EncoderControl> {
-        if self.own.is_wanted() {
-            &self.own.control
+        if self.record_encoder.is_wanted() {
+            &self.record_encoder.control
         } else {
             &self.control
         }
     }
 
+    /// A file has pictures of one size: while one is written, a poor link makes them fewer, not smaller.
+    fn keep_size(&self) {
+        let writes = self.recording.is_some() || self.replay.is_some();
+        self.limits.keep_size(writes, &self.control);
+    }
+
     fn attach(
         &mut self,
         purpose: Purpose,
+        own: Option<OwnEncoder>,
         start: impl FnOnce(OutputContext) -> Result<Arc<dyn Output>, OutputError>,
     ) -> Result<Attached, OutputError> {
         self.next_id += 1;
         let id = self.next_id;
         let records = purpose == Purpose::Recording;
         let control = match records {
-            true => Arc::clone(self.recording_control()),
-            false => Arc::clone(&self.control),
+            true => self.recording_control(),
+            false => &self.control,
         };
-        let notices = self.notices.clone();
-        let leads = purpose == Purpose::Stream;
-        let limiter = Arc::clone(&self.limiter);
-        if leads {
-            *limiter.lock() = id;
-        }
-        let tuning = if leads {
-            self.tuning.clone()
-        } else {
-            // the encoder can follow one link only
-            let own = TuningHandle::new(StreamTuning {
+        let shared = (Arc::clone(control), Arc::clone(&self.limits));
+        let (control, limits) = own.as_ref().map_or(shared, |own| {
+            own.limits.admit(id);
+            (Arc::clone(&own.control), Arc::clone(&own.limits))
+        });
+        let tuning = match purpose {
+            Purpose::Stream => self.tuning.clone(),
+            _ => TuningHandle::new(StreamTuning {
                 adapt: false,
                 ..self.tuning.get()
-            });
-            own.set_network((*self.tuning.network()).clone());
-            own
+            }),
         };
+        tuning.set_network((*self.tuning.network()).clone());
+        let notices = self.notices.clone();
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
             OutputEvent::NeedKeyframe => control.request_keyframe(),
-            OutputEvent::VideoRate(_) if !leads => {}
-            OutputEvent::VideoRate(decision) => {
-                let limiter = limiter.lock();
-                if *limiter != id {
-                    return;
-                }
-                control.set_limit(decision.map(|d| d.bitrate));
-                control.set_half_rate(decision.is_some_and(|d| d.half_rate));
-            }
+            OutputEvent::VideoRate(decision) => limits.tell(id, decision, &control),
             event => notices.send(Notice::Output(id, event)),
         });
         let cx = OutputContext {
             clock: self.clock,
             runtime: self.runtime.clone(),
             listener,
-            tuning,
+            tuning: tuning.clone(),
         };
         let output = start(cx)?;
         let all: Arc<dyn PacketSink> = Arc::<dyn Output>::clone(&output);
         let also = records.then(|| Arc::clone(&all));
         if let Some(also) = &also {
-            self.own.bus.attach(also);
+            self.record_encoder.bus.attach(also);
         }
-        let sink = if records && self.own.is_wanted() {
-            Arc::new(SoundOnly(all))
-        } else {
-            all
+        let sink = match &own {
+            Some(own) => own.attach(&all),
+            None if records && self.record_encoder.is_wanted() => Arc::new(SoundOnly(all)),
+            None => all,
         };
         self.bus.attach(&sink);
         Ok(Attached {
@@ -374,111 +369,9 @@ impl Broadcast {
             output,
             sink,
             also,
+            tuning,
+            own,
         })
-    }
-
-    fn start_encoders(
-        &mut self,
-        settings: &Settings,
-        ladder: Vec<VideoEncoderSettings>,
-        audio: &AudioStage,
-    ) -> Result<(), BroadcastError> {
-        if self.needs_video() && self.encoder.is_none() {
-            self.start_video_encoder(settings, ladder)?;
-        }
-        if self.recording.is_some() {
-            self.start_own(settings)
-                .map_err(BroadcastError::OwnEncoder)?;
-        }
-        if !self.sound_on {
-            audio.set_encoder(Some(settings.audio.encoder.clone()))?;
-            self.sound_on = true;
-        }
-        Ok(())
-    }
-
-    /// Somebody takes the stream's pictures.
-    const fn needs_video(&self) -> bool {
-        let records = self.recording.is_some() && !self.own.is_wanted();
-        self.stream.is_some() || self.replay.is_some() || records
-    }
-
-    /// Opens the recording's own encoder, if it has one.
-    pub(super) fn start_own(&mut self, settings: &Settings) -> Result<(), EncodeError> {
-        self.own
-            .start(settings, self.clock, &self.notices, &self.opener)
-    }
-
-    fn start_video_encoder(
-        &mut self,
-        settings: &Settings,
-        ladder: Vec<VideoEncoderSettings>,
-    ) -> Result<(), EncodeError> {
-        self.control
-            .set_bitrate(Bitrate::from_kbps(settings.encoder.bitrate_kbps));
-        let (tx, rx) = bounded(ENCODER_QUEUE);
-        let notices = self.notices.clone();
-        self.encoder_id += 1;
-        let id = self.encoder_id;
-        let listener: EncoderListener =
-            Arc::new(move |event| notices.send(Notice::Encoder(id, event)));
-        let config = VideoEncodeConfig {
-            settings: settings.encoder.clone(),
-            format: format(settings),
-            background: false,
-            clock: self.clock,
-            frames: rx,
-            control: Arc::clone(&self.control),
-            bus: Arc::clone(&self.bus),
-            listener,
-        };
-        let stage = VideoEncodeStage::start_ladder(config, ladder, Arc::clone(&self.opener))?;
-        self.frames.store(Some(Arc::new(tx)));
-        self.encoder = Some(stage);
-        Ok(())
-    }
-
-    /// Ends the video encoder: no more pictures, then what it still holds goes out.
-    fn stop_video_encoder(&mut self) -> bool {
-        self.frames.store(None);
-        let Some(stage) = self.encoder.take() else {
-            return true;
-        };
-        let ended = stage.join_until(Instant::now() + FLUSH);
-        if !ended {
-            stage.abandon();
-        }
-        ended
-    }
-
-    /// Closes the video encoder while outputs go on; true if there was one, and [`Self::resume_video`] must follow.
-    pub(super) fn pause_video(&mut self) -> bool {
-        let was_on = self.encoder.is_some();
-        if was_on && !self.stop_video_encoder() {
-            tracing::warn!("the old encoder was left behind");
-        }
-        was_on
-    }
-
-    /// Opens a video encoder again. Outputs see the new parameters in the next packet.
-    pub(super) fn resume_video(
-        &mut self,
-        settings: &Settings,
-        ladder: Vec<VideoEncoderSettings>,
-    ) -> Result<(), EncodeError> {
-        self.start_video_encoder(settings, ladder)
-    }
-
-    /// Number of the running video encoder.
-    pub(super) const fn encoder_id(&self) -> u32 {
-        self.encoder_id
-    }
-
-    /// The encoder that should be running has ended by itself.
-    pub(super) fn encoder_has_ended(&self) -> bool {
-        self.encoder
-            .as_ref()
-            .is_some_and(VideoEncodeStage::is_finished)
     }
 
     /// Whether anything is on.
@@ -493,11 +386,6 @@ impl Broadcast {
                 self.end(more, audio, true);
             }
             self.end(attached, audio, told);
-            // what still records is bound by no link
-            let mut limiter = self.limiter.lock();
-            *limiter = 0;
-            self.control.set_limit(None);
-            self.control.set_half_rate(false);
         }
     }
 
@@ -505,11 +393,17 @@ impl Broadcast {
     pub(super) fn stop_recording(&mut self, audio: &AudioStage, told: bool) {
         self.recorder = None;
         if let Some(attached) = self.recording.take() {
+            self.keep_size();
             self.end(attached, audio, told);
         }
     }
 
-    fn end(&mut self, attached: Attached, audio: &AudioStage, told: bool) {
+    fn end(&mut self, mut attached: Attached, audio: &AudioStage, told: bool) {
+        // what goes on is not bound by this link
+        self.limits.dismiss(attached.id, &self.control);
+        if let Some(own) = &mut attached.own {
+            own.stop(Instant::now());
+        }
         // first, so that the last pictures still go out
         if !self.is_on() {
             self.stop_encoders(audio);
@@ -517,11 +411,11 @@ impl Broadcast {
             self.stop_video_encoder();
         }
         if attached.purpose == Purpose::Recording {
-            self.stop_own(audio);
+            self.stop_record_encoder(audio);
         }
         self.bus.detach(&attached.sink);
         if let Some(also) = &attached.also {
-            self.own.bus.detach(also);
+            self.record_encoder.bus.detach(also);
         }
         attached.output.request_stop();
         let deadline = Instant::now() + super::Engine::SHUTDOWN;
@@ -530,23 +424,6 @@ impl Broadcast {
             deadline,
             told,
         });
-    }
-
-    fn stop_own(&mut self, audio: &AudioStage) -> bool {
-        audio.set_tracks(None);
-        let ended = self.own.stop();
-        self.own.want(Vec::new());
-        ended
-    }
-
-    fn stop_encoders(&mut self, audio: &AudioStage) -> bool {
-        let ended = self.stop_video_encoder() & self.stop_own(audio);
-        if std::mem::take(&mut self.sound_on)
-            && let Err(error) = audio.set_encoder(None)
-        {
-            tracing::warn!(%error, "sound encoder did not close properly");
-        }
-        ended
     }
 
     /// Looks after outputs that are saying goodbye, without waiting; returns those that have ended since the last call.

@@ -116,6 +116,16 @@ impl Interleaver {
         self.take(track)
     }
 
+    /// Takes out the held packets of `from` and later, one track after the other; each in its order.
+    pub fn split_off(&mut self, from: MediaTime) -> Vec<EncodedPacket> {
+        let mut out = Vec::new();
+        for lane in [&mut self.video, &mut self.audio] {
+            let at = lane.queue.partition_point(|p| p.dts < from);
+            out.extend(lane.queue.drain(at..));
+        }
+        out
+    }
+
     /// Forgets what is held and what has left: the next packet begins a new stream.
     pub fn clear(&mut self) {
         let lead_ns = self.lead_ns;
@@ -201,6 +211,24 @@ mod tests {
             }),
             generation: 0,
         }
+    }
+
+    #[test]
+    fn what_is_held_can_go_elsewhere() {
+        let mut i = Interleaver::default();
+        for ms in [0, 20, 40, 60] {
+            i.push(packet(Track::Audio, ms));
+        }
+        i.push(packet(Track::Video, 0));
+        assert_eq!(drain(&mut i).len(), 2);
+        let taken: Vec<_> = i
+            .split_off(MediaTime::from_millis(33))
+            .iter()
+            .map(|p| p.dts.as_millis())
+            .collect();
+        assert_eq!(taken, [40, 60]);
+        assert_eq!(i.flush().map(|p| p.dts.as_millis()), Some(20));
+        assert!(i.is_empty());
     }
 
     fn drain(i: &mut Interleaver) -> Vec<(Track, i64)> {

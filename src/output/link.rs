@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::backoff::SETTLED;
 use super::error::{OutputError, Phase, with_causes};
 use super::net::connect::{self, Route};
+use super::probe;
 use super::transport::Transport;
 use crate::flv::tag::FlvTag;
 use crate::rtmp::demand::Demand;
@@ -126,6 +127,8 @@ pub(super) struct Link {
     /// When the system last took bytes, or the first of `out` began to wait.
     progress: Instant,
     trace: Trace,
+    /// Bytes that may be with the system and not confirmed; `None`: as many as it takes.
+    window: Option<u64>,
 }
 
 impl Link {
@@ -166,6 +169,7 @@ impl Link {
             inbox: vec![0; READ],
             events: Vec::new(),
             progress: Instant::now(),
+            window: None,
         };
         link.session.start(&mut link.out);
         link.negotiate(limits).await?;
@@ -351,6 +355,20 @@ impl Link {
         connect::limit_kernel_backlog(self.transport.socket(), bytes);
     }
 
+    /// From now on no more than `window` bytes are with the system and not confirmed.
+    pub(super) const fn set_window(&mut self, window: Option<u64>) {
+        self.window = window;
+    }
+
+    /// Bytes that may be given to the system now. One system call.
+    pub(super) fn room(&self) -> usize {
+        let unconfirmed = self.window.and_then(|_| probe::unconfirmed(self.socket()));
+        let (Some(window), Some(unconfirmed)) = (self.window, unconfirmed) else {
+            return usize::MAX;
+        };
+        usize::try_from(window.saturating_sub(unconfirmed)).unwrap_or(usize::MAX)
+    }
+
     /// Appends a tag to what is to be sent.
     pub(super) fn publish(&mut self, tag: &FlvTag) -> Result<(), OutputError> {
         self.mark_start();
@@ -367,10 +385,16 @@ impl Link {
 
     /// Gives the system what it takes at once; returns how many bytes.
     pub(super) fn write_some(&mut self) -> io::Result<usize> {
+        self.write_up_to(usize::MAX)
+    }
+
+    /// [`Self::write_some`], but no more than `room` bytes.
+    pub(super) fn write_up_to(&mut self, room: usize) -> io::Result<usize> {
         let mut sum = 0;
         self.transport.flush()?;
-        while self.sent < self.out.len() {
-            match self.transport.try_write(&self.out[self.sent..]) {
+        let end = self.out.len().min(self.sent.saturating_add(room));
+        while self.sent < end {
+            match self.transport.try_write(&self.out[self.sent..end]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     sum += n;
@@ -398,9 +422,14 @@ impl Link {
 
     /// Completes when there is something to read, or room for what is pending. Cancel safe.
     pub(super) async fn ready(&self) -> io::Result<()> {
+        self.ready_for(self.pending() > 0).await
+    }
+
+    /// Completes when there is something to read, or the system takes something if that is wanted. Cancel safe.
+    pub(super) async fn ready_for(&self, write: bool) -> io::Result<()> {
         // A closed direction counts as ready for ever: without this a loop around it would never yield to its time limit.
         tokio::task::coop::consume_budget().await;
-        self.transport.ready(self.pending() > 0).await
+        self.transport.ready(write).await
     }
 
     /// Reads what is there; the session's answers are then pending, its events are in [`Self::take_events`]. The end
@@ -452,6 +481,7 @@ impl Link {
     /// sent; [`Self::linger`] must follow.
     pub(super) async fn say_goodbye(&mut self) -> usize {
         self.session.finish(&mut self.out);
+        probe::pace(self.socket(), u32::MAX); // the last words are not to be spread out
         let mut sent = 0;
         let flush = async {
             loop {

@@ -22,6 +22,7 @@ mod tagger;
 mod transport;
 pub mod tuning;
 mod watch;
+mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;

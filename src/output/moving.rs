@@ -22,8 +22,8 @@ type Making<'a> = Pin<Box<dyn Future<Output = Result<Link, OutputError>> + Send 
 /// A move that is wished for, being made, or ready.
 pub(super) struct Move<'a> {
     shared: &'a Shared,
-    began: Instant,
-    slow: SlowWatch,
+    /// Of the output, not of one connection: a move begins a connection, and must not be followed by the next move.
+    slow: &'a mut SlowWatch,
     /// The server's address that is to be left, if the move is for that.
     avoid: Option<IpAddr>,
     state: State<'a>,
@@ -49,11 +49,11 @@ pub(super) enum Step {
 }
 
 impl<'a> Move<'a> {
-    pub(super) fn new(shared: &'a Shared) -> Self {
+    pub(super) fn new(shared: &'a Shared, slow: &'a mut SlowWatch) -> Self {
+        slow.begin_connection();
         Self {
             shared,
-            began: Instant::now(),
-            slow: SlowWatch::default(),
+            slow,
             avoid: None,
             state: State::None,
         }
@@ -84,7 +84,7 @@ impl<'a> Move<'a> {
         tuning: &StreamTuning,
         link: &Link,
     ) {
-        let now = now.saturating_duration_since(self.began);
+        let now = now.into_std().saturating_duration_since(self.shared.born);
         if !self.slow.look(now, decision, tuning.limits.ceiling)
             || !matches!(self.state, State::None)
             || !Dialer::can_choose_address(&self.shared.tuning.network())

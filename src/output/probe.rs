@@ -2,12 +2,17 @@
 //! holds data back. Called from the output's task; two system calls.
 
 #[cfg_attr(target_os = "linux", path = "probe_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "probe_none.rs")]
+#[cfg_attr(target_os = "macos", path = "probe_macos.rs")]
+#[cfg_attr(windows, path = "probe_windows.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos", windows)),
+    path = "probe_none.rs"
+)]
 mod system;
 
 use std::time::Duration;
 
-pub(super) use system::{look, quicken};
+pub(super) use system::{look, pace, quicken, unconfirmed};
 
 /// A connection as the system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,6 +62,26 @@ pub(in crate::output) fn quicken(stream: &TcpStream) {
     }
 }
 
+/// Sends no faster than this, so that a keyframe is not one burst (socket(7); TCP paces by itself where the queueing
+/// discipline does not).
+#[expect(unsafe_code, reason = "no crate of ours wraps SO_MAX_PACING_RATE")]
+pub(in crate::output) fn pace(stream: &TcpStream, bytes_per_second: u32) {
+    // SAFETY: the descriptor is open as long as `stream` is borrowed; the value is read within the call, and its size
+    // is given.
+    let result = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MAX_PACING_RATE,
+            (&raw const bytes_per_second).cast(),
+            size_of::<u32>() as libc::socklen_t,
+        )
+    };
+    if result != 0 {
+        tracing::debug!(error = %io::Error::last_os_error(), "no pacing");
+    }
+}
+
 /// `struct tcp_info` as bytes, as many as this kernel has.
 #[expect(
     unsafe_code,
@@ -87,7 +107,7 @@ fn tcp_info(stream: &TcpStream) -> Option<Vec<u8>> {
 
 /// Bytes in the socket's send queue: written and not confirmed.
 #[expect(unsafe_code, reason = "no crate of ours wraps SIOCOUTQ")]
-fn unconfirmed(stream: &TcpStream) -> Option<u64> {
+pub(in crate::output) fn unconfirmed(stream: &TcpStream) -> Option<u64> {
     let mut bytes: c_int = 0;
     // SAFETY: the descriptor is open as long as `stream` is borrowed; SIOCOUTQ (the number of TIOCOUTQ) stores one int.
     let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };

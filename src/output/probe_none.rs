@@ -11,3 +11,11 @@ pub(in crate::output) const fn look(_: &TcpStream) -> Option<KernelView> {
 
 /// Nothing to set here.
 pub(in crate::output) const fn quicken(_: &TcpStream) {}
+
+/// Nothing is known here.
+pub(in crate::output) const fn unconfirmed(_: &TcpStream) -> Option<u64> {
+    None
+}
+
+/// Nothing to set here.
+pub(in crate::output) const fn pace(_: &TcpStream, _: u32) {}

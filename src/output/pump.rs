@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::adapt::BitrateController;
 use super::error::OutputError;
@@ -13,13 +13,17 @@ use super::link::{Ghost, Link, rejection};
 use super::moving::{Move, Step};
 use super::rtmp::Shared;
 use super::send_queue::QueueLimits;
+use super::slow::SlowWatch;
 use super::tagger::Tagger;
 use super::watch::Watch;
 use crate::flv::tag::FlvTag;
+use crate::media::packet::EncodedPacket;
 use crate::rtmp::session::SessionEvent;
 
 /// Bytes taken out of the queue ahead of the socket. What has left the queue cannot be dropped any more.
 const BATCH: usize = 32 << 10;
+/// With as much on its way as may be, acknowledgements are looked for this often: a few segments of a fast link.
+const ACKNOWLEDGED: Duration = Duration::from_millis(8);
 
 /// Media of one connection.
 pub(super) struct Pump<'a> {
@@ -48,6 +52,7 @@ impl<'a> Pump<'a> {
         link: Link,
         start_ms: u32,
         controller: &'a mut BitrateController,
+        slow: &'a mut SlowWatch,
     ) -> Self {
         Self {
             shared,
@@ -56,7 +61,7 @@ impl<'a> Pump<'a> {
             tags: Vec::new(),
             watch: Watch::new(Instant::now()),
             controller,
-            moving: Move::new(shared),
+            moving: Move::new(shared, slow),
         }
     }
 
@@ -78,15 +83,20 @@ impl<'a> Pump<'a> {
     async fn send(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Outcome, OutputError> {
         let stall = self.shared.options.limits.stall;
         loop {
-            self.fill(BATCH)?;
-            self.write()?;
-            if self.shared.queue.is_at_keyframe()
+            let room = self.link.room();
+            if room > 0 {
+                self.fill(BATCH.min(room))?;
+            }
+            let full = self.write(room)? == room;
+            if self.shared.queue.keyframe_ahead().is_some()
                 && let Some(link) = self.moving.take_ready()
             {
                 return Ok(Outcome::Moved(link));
             }
             self.look(stall)?;
-            if self.link.pending() == 0 && self.shared.queue.is_ready() {
+            let nothing_pending = self.link.pending() == 0;
+            let more = self.shared.queue.is_ready();
+            if !full && nothing_pending && more {
                 // More than one batch was waiting. Other tasks of the runtime and the server's words get their turn.
                 tokio::task::yield_now().await;
                 self.receive()?;
@@ -96,11 +106,12 @@ impl<'a> Pump<'a> {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(Outcome::Stopped),
                 step = self.moving.step() => self.moving_told(step),
-                ready = self.link.ready() => {
+                ready = self.link.ready_for(!full && !nothing_pending) => {
                     ready.map_err(OutputError::Lost)?;
                     self.receive()?;
                 }
-                () = self.shared.queue.pushed(), if self.link.pending() == 0 => {}
+                () = sleep(ACKNOWLEDGED), if full && (more || !nothing_pending) => {}
+                () = self.shared.queue.pushed(), if nothing_pending && !(full && more) => {}
                 () = sleep_until(self.watch.next()) => {}
             }
         }
@@ -116,7 +127,7 @@ impl<'a> Pump<'a> {
         let queue = self.shared.queue.level();
         let look = self
             .watch
-            .look(now, &self.link, &queue, &tuning, self.controller);
+            .look(now, &mut self.link, &queue, &tuning, self.controller);
         // the way itself cannot be shortened by leaving pictures out
         let limits = QueueLimits::stream(tuning.max_delay + look.rtt);
         self.shared.queue.set_flow(limits, look.flow);
@@ -146,13 +157,24 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Sends what is left with a goodbye, and leaves the closing to a task of its own. Returns when the server can know.
-    pub(super) async fn retire(mut self) {
+    /// Begins with sound that the connection before this one held for pictures that come here.
+    pub(super) fn take_over(&mut self, held: Vec<EncodedPacket>) {
+        for packet in held {
+            self.tagger.push(packet, &mut self.tags);
+        }
+    }
+
+    /// Sends what is left with a goodbye, and leaves the closing to a task of its own. Returns when the server can know,
+    /// with the packets of the keyframe that waits and later: an encoder that looks ahead is behind the sound.
+    pub(super) async fn retire(mut self) -> Vec<EncodedPacket> {
+        let from = self.shared.queue.keyframe_ahead();
+        let held = from.map_or_else(Vec::new, |from| self.tagger.split_off(from));
         self.tagger.finish(&mut self.tags);
         self.publish_tags().ok();
         let sent = self.link.say_goodbye().await;
         self.shared.count(sent);
         tokio::spawn(self.link.linger());
+        held
     }
 
     /// Ends without a word, as nothing gets through.
@@ -179,7 +201,7 @@ impl<'a> Pump<'a> {
             });
         }
         while self.link.pending() < limit
-            && !(self.moving.is_ready() && self.shared.queue.is_at_keyframe())
+            && !(self.moving.is_ready() && self.shared.queue.keyframe_ahead().is_some())
             && let Some(packet) = self.shared.queue.pop()
         {
             self.tagger.push(packet, &mut self.tags);
@@ -199,10 +221,11 @@ impl<'a> Pump<'a> {
         })
     }
 
-    fn write(&mut self) -> Result<(), OutputError> {
-        let sent = self.link.write_some().map_err(OutputError::Lost)?;
+    /// Gives the system what is pending, up to `room` bytes; returns how many it took.
+    fn write(&mut self, room: usize) -> Result<usize, OutputError> {
+        let sent = self.link.write_up_to(room).map_err(OutputError::Lost)?;
         self.shared.count(sent);
-        Ok(())
+        Ok(sent)
     }
 
     fn receive(&mut self) -> Result<(), OutputError> {

@@ -22,6 +22,7 @@ use super::net::resolver::Resolver;
 use super::pump::{Outcome, Pump};
 use super::rate::RateMeter;
 use super::send_queue::{QueueLimits, SharedQueue, Verdict};
+use super::slow::SlowWatch;
 use super::tuning::TuningHandle;
 use super::watch::Look;
 use super::{
@@ -62,6 +63,7 @@ pub fn start_with(url: RtmpUrl, cx: OutputContext, options: RtmpOptions) -> Arc<
         resolver: Arc::default(),
         consent: Consent::default(),
         clock: cx.clock,
+        born: Instant::now(),
         figures: Mutex::new(Figures::default()),
         ended: Latch::default(),
     });
@@ -91,6 +93,8 @@ pub(super) struct Shared {
     /// Who else may have the key.
     pub(super) consent: Consent,
     clock: MediaClock,
+    /// When the output was started.
+    pub(super) born: Instant,
     figures: Mutex<Figures>,
     ended: Latch,
 }
@@ -128,19 +132,29 @@ impl Default for Figures {
     }
 }
 
+/// A connection made while the one before it was still on air.
+struct Moved {
+    link: Box<Link>,
+    /// Sound of the pictures it begins with, which the one before it had already been given.
+    held: Vec<EncodedPacket>,
+}
+
 impl Shared {
     async fn run(&self, mut stop: watch::Receiver<bool>) {
         let mut backoff = Backoff::new();
         let mut controller = BitrateController::new(&self.tuning.get().limits);
         let mut ghost = None;
-        // a connection made while the one before it was still on air
-        let mut ready: Option<Box<Link>> = None;
+        let mut ready: Option<Moved> = None;
+        let mut slow = SlowWatch::default();
         loop {
             let started = Instant::now();
             let moved = ready.is_some();
+            let (waiting, held) = ready
+                .take()
+                .map_or((None, Vec::new()), |m| (Some(m.link), m.held));
             let attempt = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                link = self.connect(ready.take(), &mut ghost) => link,
+                link = self.connect(waiting, &mut ghost) => link,
             };
             let error = match attempt {
                 Ok(link) => {
@@ -148,12 +162,13 @@ impl Shared {
                     self.go_live(started, &link, moved);
                     controller.reconnected(&self.tuning.get().limits);
                     let start_ms = self.options.start_ms;
-                    let mut pump = Pump::new(self, link, start_ms, &mut controller);
+                    let mut pump = Pump::new(self, link, start_ms, &mut controller, &mut slow);
+                    pump.take_over(held);
                     match pump.run(&mut stop).await {
                         Ok(Outcome::Stopped) => return pump.finish().await,
                         Ok(Outcome::Moved(link)) => {
-                            pump.retire().await;
-                            ready = Some(link);
+                            let held = pump.retire().await;
+                            ready = Some(Moved { link, held });
                             continue;
                         }
                         Err(error) => {
@@ -285,7 +300,7 @@ impl Shared {
         let news = {
             let mut figures = self.figures.lock();
             figures.rtt = look.rtt;
-            let told = |d: Option<Decision>| d.map(|d| (d.bitrate, d.half_rate));
+            let told = |d: Option<Decision>| d.map(|d| (d.bitrate, d.half_rate, d.half_size));
             let news = told(figures.decision) != told(look.decision);
             figures.decision = look.decision;
             news

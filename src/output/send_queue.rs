@@ -340,11 +340,11 @@ impl SendQueue {
         Some(packet)
     }
 
-    /// [`Self::pop`] would give a keyframe.
-    pub fn is_at_keyframe(&self) -> bool {
+    /// Decode time of the keyframe that [`Self::pop`] would give; `None` when it would give something else.
+    pub fn keyframe_ahead(&self) -> Option<MediaTime> {
         let first = self.packets.front();
-        let is_key = first.is_some_and(|p| p.track == Track::Video && p.keyframe);
-        self.intake == Intake::Open && is_key
+        let key = first.filter(|p| p.track == Track::Video && p.keyframe);
+        key.filter(|_| self.intake == Intake::Open).map(|p| p.dts)
     }
 
     /// Media time from the oldest queued packet to the newest one seen.
@@ -479,9 +479,9 @@ impl SharedQueue {
         self.queue.lock().pop()
     }
 
-    /// See [`SendQueue::is_at_keyframe`].
-    pub fn is_at_keyframe(&self) -> bool {
-        self.queue.lock().is_at_keyframe()
+    /// See [`SendQueue::keyframe_ahead`].
+    pub fn keyframe_ahead(&self) -> Option<MediaTime> {
+        self.queue.lock().keyframe_ahead()
     }
 
     /// See [`SendQueue::is_ready`].

@@ -18,6 +18,11 @@ pub(super) struct SlowWatch {
 }
 
 impl SlowWatch {
+    /// Another connection: how the one before it was says nothing about it, but the pause goes on.
+    pub(super) const fn begin_connection(&mut self) {
+        self.since = None;
+    }
+
     /// A look at the link at `now` on any steady clock; true when it is time to go elsewhere.
     pub(super) fn look(
         &mut self,
@@ -55,6 +60,7 @@ mod tests {
         Decision {
             bitrate: Bitrate::from_kbps(kbps),
             half_rate: false,
+            half_size: false,
             reason,
             capacity: None,
             delay_ms: 0,
@@ -68,6 +74,18 @@ mod tests {
         let slow = decision(1000, Reason::Holding);
         let moves: Vec<u64> = (0..500)
             .filter(|&s| watch.look(Duration::from_secs(s), Some(&slow), ceiling))
+            .collect();
+        assert_eq!(moves, [20, 200, 380]);
+        // the address that was moved to is as slow: it is kept for the same pause
+        let mut watch = SlowWatch::default();
+        let moves: Vec<u64> = (0..500)
+            .filter(|&s| {
+                let due = watch.look(Duration::from_secs(s), Some(&slow), ceiling);
+                if due {
+                    watch.begin_connection();
+                }
+                due
+            })
             .collect();
         assert_eq!(moves, [20, 200, 380]);
     }

@@ -4,6 +4,7 @@ use crate::flv::interleave::Interleaver;
 use crate::flv::mux::FlvMuxer;
 use crate::flv::tag::FlvTag;
 use crate::media::packet::EncodedPacket;
+use crate::media::time::MediaTime;
 
 /// Interleaver and muxer of one connection; a new one starts from time zero with all headers. Pictures go first: who
 /// watches live waits for no sound that is not known yet.
@@ -28,6 +29,11 @@ impl Tagger {
         while let Some(packet) = self.interleaver.pop() {
             self.muxer.push(&packet, out);
         }
+    }
+
+    /// Takes out what is held of `from` and later.
+    pub(super) fn split_off(&mut self, from: MediaTime) -> Vec<EncodedPacket> {
+        self.interleaver.split_off(from)
     }
 
     /// Appends what was held back.

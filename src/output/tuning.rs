@@ -38,6 +38,7 @@ impl Default for StreamTuning {
                 ceiling: Bitrate::from_kbps(2500),
                 audio: Bitrate::from_kbps(128),
                 pixel_rate: 0,
+                shrink: false,
             },
             max_delay: Self::MAX_DELAY,
             trust_any_certificate: false,

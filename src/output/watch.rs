@@ -11,6 +11,7 @@ use super::link::Link;
 use super::probe;
 use super::send_queue::{Flow, QueueLevel};
 use super::tuning::StreamTuning;
+use super::window::Window;
 
 /// How often the link is looked at.
 const EVERY: Duration = Duration::from_millis(50);
@@ -38,6 +39,7 @@ pub(super) struct Watch {
     shared_for: u64,
     /// The silence was told.
     silent: bool,
+    window: Window,
 }
 
 /// What a look showed.
@@ -68,6 +70,7 @@ impl Watch {
             rtt: Duration::ZERO,
             shared_for: 0,
             silent: false,
+            window: Window::default(),
         }
     }
 
@@ -90,21 +93,25 @@ impl Watch {
     pub(super) fn look(
         &mut self,
         now: Instant,
-        link: &Link,
+        link: &mut Link,
         queue: &QueueLevel,
         tuning: &StreamTuning,
         controller: &mut BitrateController,
     ) -> Look {
         self.next = now + EVERY;
         let sample = self.measure(now, link, queue);
+        let beyond_gaps = self.arrived.saturating_sub(self.delivered);
         let decision = tuning
             .adapt
             .then(|| controller.tick(&sample, &tuning.limits));
         let video = decision.map_or(tuning.limits.ceiling, |d| d.bitrate);
-        self.set_kernel_share(
-            link,
-            u64::from(video.bps()) + u64::from(tuning.limits.audio.bps()),
-        );
+        let bps = u64::from(video.bps()) + u64::from(tuning.limits.audio.bps());
+        self.set_kernel_share(link, bps);
+        let window = self
+            .window
+            .look(sample.now, bps, sample.rtt, sample.min_rtt);
+        // what has arrived behind a gap is not on its way
+        link.set_window(window.map(|window| window + beyond_gaps));
         let patience = SILENCE.max(self.rtt * 4);
         let silent_for = now.saturating_duration_since(self.progress);
         let silent = silent_for >= patience;
@@ -169,8 +176,16 @@ impl Watch {
         if bps.abs_diff(self.shared_for) * 8 > self.shared_for {
             self.shared_for = bps;
             link.limit_kernel_backlog(kernel_share(bps));
+            probe::pace(link.socket(), pacing(bps));
         }
     }
+}
+
+/// Bytes a second that TCP may send: bursts of twice the rate still show that a link has room.
+fn pacing(bps: u64) -> u32 {
+    /// At low rates a keyframe must not take seconds; bit/s.
+    const LEAST: u64 = 2_000_000;
+    u32::try_from(bps.saturating_mul(2).max(LEAST) / 8).unwrap_or(u32::MAX)
 }
 
 fn kernel_share(bps: u64) -> u32 {
@@ -183,6 +198,13 @@ fn kernel_share(bps: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bursts_of_twice_the_rate_are_sent() {
+        assert_eq!(pacing(6_000_000), 1_500_000);
+        assert_eq!(pacing(300_000), 250_000);
+        assert_eq!(pacing(u64::MAX), u32::MAX);
+    }
 
     #[test]
     fn the_kernel_holds_an_eighth_of_a_second_but_never_too_little() {

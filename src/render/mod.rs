@@ -69,7 +69,7 @@ pub struct RenderConfig {
     pub scene: Arc<ArcSwap<SceneState>>,
     /// Where pictures go while an encoder runs (edge 3: bound 3; when full this tick's picture is skipped). NV12, or I420
     /// where the source itself delivers what the encoder wants.
-    pub encoder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    pub encoder: Arc<ArcSwapOption<EncoderInputs>>,
     /// Where the same pictures go while a recording has an encoder of its own (bound 3; when full the recording lacks
     /// this tick's picture, and nobody else does).
     pub recorder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
@@ -77,6 +77,24 @@ pub struct RenderConfig {
     pub preview: PreviewSink,
     /// Called when the stage ends by itself (with the reason).
     pub on_exit: Box<dyn FnOnce(&StageExit) + Send>,
+}
+
+/// Encoders' queues.
+#[derive(Debug)]
+pub struct EncoderInputs {
+    /// The show's encoder. While its queue is full this tick's picture is skipped for all.
+    pub main: Sender<VideoFrame>,
+    /// Encoders of single destinations. Each misses a picture by itself when its queue is full.
+    pub more: Vec<Sender<VideoFrame>>,
+}
+
+impl From<Sender<VideoFrame>> for EncoderInputs {
+    fn from(main: Sender<VideoFrame>) -> Self {
+        Self {
+            main,
+            more: Vec::new(),
+        }
+    }
 }
 
 /// Figures of the render stage.

@@ -424,13 +424,16 @@ impl Stage {
             color: ColorSpec::BT709_LIMITED,
         };
         // one that is going away has its slot emptied soon
-        let full = |to: Option<&Sender<VideoFrame>>| {
-            let full = to
-                .is_some_and(|to| matches!(to.try_send(frame.clone()), Err(TrySendError::Full(_))));
-            u64::from(full)
+        let full = |to: &Sender<VideoFrame>| {
+            matches!(to.try_send(frame.clone()), Err(TrySendError::Full(_)))
         };
-        self.stats.skipped += full(encoder.as_deref());
-        self.stats.record_skipped += full(recorder.as_deref());
+        if let Some(encoder) = encoder.as_deref() {
+            self.stats.skipped += u64::from(full(&encoder.main));
+            for more in &encoder.more {
+                full(more); // its own loss: it must not hold up anything
+            }
+        }
+        self.stats.record_skipped += u64::from(recorder.as_deref().is_some_and(full));
         self.sent += 1;
         self.last_pts = Some(pts);
     }

@@ -73,6 +73,7 @@ impl ChangeSet {
             max_delay_ms,
             trust_any_certificate,
             adapt,
+            more,
         } = stream;
         let ServerSettings { rtmp, http } = server;
         Self {
@@ -86,11 +87,12 @@ impl ChangeSet {
             encoder: same_bitrate != old.encoder,
             audio_encoder: *aac != old.audio.encoder,
             stream: *url != old.stream.url,
-            link: (max_delay_ms, trust_any_certificate, adapt, network)
+            link: (max_delay_ms, trust_any_certificate, adapt, more, network)
                 != (
                     &old.stream.max_delay_ms,
                     &old.stream.trust_any_certificate,
                     &old.stream.adapt,
+                    &old.stream.more,
                     &old.network,
                 ),
             recording: (recording, recording_encoder) != (&old.recording, &old.recording_encoder),

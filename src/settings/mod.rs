@@ -118,6 +118,22 @@ pub struct StreamSettings {
     pub trust_any_certificate: bool,
     /// How the bitrate is fitted to the link.
     pub adapt: AdaptSettings,
+    /// What further destinations get.
+    pub more: MoreEncode,
+}
+
+/// What further destinations of a stream get, and whose link the bitrate follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoreEncode {
+    /// The pictures of the first destination, whose link sets the bitrate. One that is slower misses pictures.
+    #[default]
+    First,
+    /// The same pictures for all, at what the slowest link carries.
+    Slowest,
+    /// Each has an encoder of its own that follows its link; each costs as much processor time as the first. From the next
+    /// time on air.
+    Own,
 }
 
 /// Built-in server.
@@ -382,6 +398,7 @@ impl Default for StreamSettings {
             max_delay_ms: 2500,
             trust_any_certificate: false,
             adapt: AdaptSettings::default(),
+            more: MoreEncode::default(),
         }
     }
 }

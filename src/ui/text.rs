@@ -322,6 +322,11 @@ texts! {
     adapt_lively: "Lively: least delay", "灵敏：延迟最低";
     adapt_floor: "Not below", "最低码率";
     adapt_now: "{} kbit/s: {}", "{} kbit/s：{}";
+    adapt_small: ", smaller pictures: too few bits for all pixels", "，画面缩小：码率不足";
+    adapt_shrink: "Smaller pictures when bits are very few", "码率很低时缩小画面";
+    adapt_shrink_hint: "After the frame rate, width and height are halved for at least half a minute. Many services start their transcoding anew then.", "帧率减半仍不够时，宽高减半至少半分钟。许多平台会因此重新开始转码。";
+    more_live: "Also: {} ({} kbit/s)", "同时推流：{}（{} kbit/s）";
+    more_waits: "Also: {} (not connected)", "同时推流：{}（未连接）";
     adapt_half: ", half the frame rate", "，帧率减半";
     adapt_start: "starting carefully", "谨慎起步";
     adapt_full: "the link carries all of it", "网络完全够用";

@@ -44,6 +44,10 @@ pub(crate) trait Sender {
     fn pop(&mut self) -> Option<Piece>;
     /// Bytes the kernel may hold unsent.
     fn kernel(&self) -> f64;
+    /// Bytes that may be on their way.
+    fn window(&self) -> f64 {
+        f64::INFINITY
+    }
     /// Video bit/s, and half the frame rate; called each 50 ms.
     fn tick(&mut self, view: &View) -> (f64, bool);
 }
@@ -54,6 +58,7 @@ pub(crate) struct Kaibo {
     controller: BitrateController,
     pub(crate) limits: AdaptLimits,
     rate: f64,
+    min_rtt: f64,
     parameters: Arc<CodecParameters>,
     room: Bytes,
 }
@@ -67,6 +72,7 @@ impl Kaibo {
             ceiling: bitrate(CEILING),
             audio: bitrate(AUDIO),
             pixel_rate: 0,
+            shrink: false,
         };
         let mut queue = SendQueue::new(QueueLimits::STREAM);
         queue.reset(MediaTime::ZERO);
@@ -75,6 +81,7 @@ impl Kaibo {
             controller: BitrateController::new(&limits),
             limits,
             rate: 0.6 * CEILING,
+            min_rtt: 0.0,
             parameters: Arc::new(CodecParameters::Aac {
                 asc: Bytes::new(),
                 sample_rate: 48_000,
@@ -119,8 +126,14 @@ impl Sender for Kaibo {
         (0.12 * (self.rate + AUDIO) / 8.0).max(16_384.0)
     }
 
+    /// As `output::window` does for a path that keeps its length.
+    fn window(&self) -> f64 {
+        ((self.min_rtt + 0.1) * (self.rate + AUDIO) / 8.0).max(16_384.0)
+    }
+
     fn tick(&mut self, v: &View) -> (f64, bool) {
         let span = |s: f64| Duration::from_secs_f64(s.max(0.0));
+        self.min_rtt = v.min_rtt;
         let sample = LinkSample {
             now: span(v.now),
             media: self.queue.queued() + span(v.on_the_way),

@@ -114,14 +114,14 @@ pub(crate) fn run(s: &Scenario, sender: &mut dyn Sender) -> Score {
             made += usize::from(piece.video);
             encoder.key_wanted |= sender.push(piece);
         }
-        while path.unsent() < sender.kernel() {
+        while room(sender, &path) > 0.0 {
             let Some((piece, left)) = partial
                 .take()
                 .or_else(|| sender.pop().map(|p| (p, p.bytes)))
             else {
                 break;
             };
-            let put = left.min(sender.kernel() - path.unsent());
+            let put = left.min(room(sender, &path));
             path.written += put;
             if put < left {
                 partial = Some((piece, left - put));
@@ -167,6 +167,12 @@ pub(crate) fn run(s: &Scenario, sender: &mut dyn Sender) -> Score {
     score.used = path.served * 8.0 / could;
     measure(&mut score, &arrivals, made, s);
     score
+}
+
+/// Bytes that may be written now.
+fn room(sender: &dyn Sender, path: &Path) -> f64 {
+    let window = sender.window() - (path.written - path.acked);
+    window.min(sender.kernel() - path.unsent())
 }
 
 fn measure(score: &mut Score, arrivals: &[(f64, Piece)], made: usize, s: &Scenario) {

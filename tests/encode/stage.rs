@@ -10,9 +10,9 @@ use kaibo::encode::stage::{
 use kaibo::encode::{
     EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video,
 };
-use kaibo::media::packet::{Bitrate, EncodedPacket, PacketBus, PacketSink};
+use kaibo::media::packet::{Bitrate, CodecParameters, EncodedPacket, PacketBus, PacketSink};
 use kaibo::media::time::{FrameRate, MediaClock};
-use kaibo::media::video::VideoFrame;
+use kaibo::media::video::{Resolution, VideoFrame};
 use parking_lot::Mutex;
 
 use super::{SMALL, picture};
@@ -286,4 +286,56 @@ fn a_stuck_encoder_that_was_left_behind_sends_nothing_any_more() {
         assert_eq!(rig.packets.try_iter().count(), expected);
         assert!(rig.events.is_empty());
     }
+}
+
+#[test]
+fn pictures_become_smaller_and_full_again_at_keyframes() {
+    let rig = start(VideoEncoderSettings::default(), Arc::new(open_video)).unwrap();
+    let mut number = 0;
+    let mut next = || {
+        rig.frames
+            .send_timeout(picture(number, SMALL, 0), PATIENCE)
+            .unwrap();
+        number += 1;
+        let packet = rig.packets.recv_timeout(PATIENCE).unwrap();
+        let CodecParameters::H264 { resolution, .. } = *packet.parameters else {
+            panic!("{:?}", packet.parameters);
+        };
+        (resolution, packet.keyframe, packet.generation)
+    };
+    let first = next();
+    assert_eq!((first.0, next().1), (SMALL, false));
+    rig.control.set_half_size(true);
+    let small = next();
+    assert_eq!((small.0, small.1), (Resolution::new(160, 90), true));
+    assert!(small.2 > first.2, "its own parameters");
+    assert_eq!(next(), (small.0, false, small.2), "and stays so");
+    assert_eq!(rig.stage.stats().size, Some(small.0));
+    rig.control.set_half_size(false);
+    let full = next();
+    assert_eq!((full.0, full.1), (SMALL, true));
+    assert!(rig.events.is_empty(), "nothing to tell: it was asked for");
+}
+
+#[test]
+fn an_encoder_that_takes_no_small_pictures_goes_on_with_full_ones() {
+    let picky: EncoderFactory = Arc::new(|settings, format, generation| {
+        if format.resolution != SMALL {
+            return Err(EncodeError::Codec {
+                what: "opening",
+                source: ffmpeg_next::Error::InvalidData,
+            });
+        }
+        open_video(settings, format, generation)
+    });
+    let rig = start(VideoEncoderSettings::default(), picky).unwrap();
+    rig.control.set_half_size(true);
+    for i in 0..3 {
+        rig.frames
+            .send_timeout(picture(i, SMALL, 0), PATIENCE)
+            .unwrap();
+        rig.packets.recv_timeout(PATIENCE).unwrap();
+    }
+    assert!(rig.events.is_empty() && rig.stage.stats().frames == 3);
+    assert_eq!(rig.stage.stats().size, Some(SMALL));
 }

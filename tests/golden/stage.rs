@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use kaibo::gpu::context::GpuContext;
 use kaibo::gpu::pass::{buffer_size, copy_to_buffer};
 use kaibo::gpu::readback::ReadbackRing;
@@ -18,7 +18,7 @@ use kaibo::render::filter::color::ColorSettings;
 use kaibo::render::filter::pixelate::PixelateSettings;
 use kaibo::render::preview::{PreviewSink, PreviewTexture};
 use kaibo::render::scene::{Layer, Placement};
-use kaibo::render::{RenderConfig, RenderError, RenderStage, SceneState};
+use kaibo::render::{EncoderInputs, RenderConfig, RenderError, RenderStage, SceneState};
 use kaibo::stage::StageExit;
 
 use super::reference::{Picture, frame, largest_difference, pixel, samples};
@@ -31,7 +31,7 @@ struct Rig {
     clock: MediaClock,
     slot: Arc<LatestSlot<VideoFrame>>,
     scene: Arc<ArcSwap<SceneState>>,
-    encoder: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    encoder: Arc<ArcSwapOption<EncoderInputs>>,
     exit: Receiver<StageExit>,
     stage: RenderStage,
 }
@@ -75,7 +75,8 @@ impl Rig {
 
     fn encode(&self, bound: usize) -> Receiver<VideoFrame> {
         let (sender, receiver) = bounded(bound);
-        self.encoder.store(Some(Arc::new(sender)));
+        self.encoder
+            .store(Some(Arc::new(EncoderInputs::from(sender))));
         receiver
     }
 

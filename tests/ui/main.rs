@@ -332,6 +332,7 @@ fn the_bitrate_control_can_be_changed_on_air_and_says_why() {
     let decision = Decision {
         bitrate: Bitrate::from_kbps(780),
         half_rate: true,
+        half_size: false,
         reason: Reason::Holding,
         capacity: Some(Bitrate::from_kbps(965)),
         delay_ms: 40,
@@ -344,6 +345,16 @@ fn the_bitrate_control_can_be_changed_on_air_and_says_why() {
             .query_by_label("780 kbit/s：略低于网络上限，帧率减半")
             .is_some()
     );
+    let smaller = Decision {
+        half_rate: false,
+        half_size: true,
+        ..decision
+    };
+    status.stream.as_mut().unwrap().adapt = Some(smaller);
+    let small = "780 kbit/s：略低于网络上限，画面缩小：码率不足";
+    let chinese = window(status.clone(), draft(Language::Chinese), tall);
+    assert!(chinese.query_by_label(small).is_some());
+    status.stream.as_mut().unwrap().adapt = Some(decision);
     let mut english = window(status, draft(Language::English), tall);
     let said = "780 kbit/s: just below what the link carries, half the frame rate";
     assert!(english.query_by_label(said).is_some());
@@ -363,6 +374,8 @@ fn the_bitrate_control_can_be_changed_on_air_and_says_why() {
         .click();
     english.run();
     assert_eq!(adapt(&click(&mut english, "800 kbit/s")).floor_kbps, 800);
+    let shrink = "Smaller pictures when bits are very few";
+    assert!(adapt(&click(&mut english, shrink)).shrink);
     assert!(!adapt(&click(&mut english, "Follow the link")).enabled);
     assert!(english.query_by_label("Not below").is_none());
 }

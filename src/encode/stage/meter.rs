@@ -8,6 +8,7 @@ use crate::encode::VideoEncoderSettings;
 use crate::encode::candidate;
 use crate::media::packet::EncodedPacket;
 use crate::media::time::MediaTime;
+use crate::media::video::Resolution;
 
 /// Totals, and what happened within the last second.
 #[derive(Debug)]
@@ -31,7 +32,8 @@ impl Meter {
     }
 
     /// Another encoder, or another preset of it, is at work.
-    pub(super) fn uses(&mut self, settings: &VideoEncoderSettings) {
+    pub(super) fn uses(&mut self, settings: &VideoEncoderSettings, size: Resolution) {
+        self.totals.size = Some(size);
         let c = candidate::find(&settings.encoder).unwrap_or_else(candidate::processor);
         c.name.clone_into(&mut self.totals.name);
         self.totals.preset.clone_from(&settings.preset);

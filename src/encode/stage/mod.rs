@@ -5,6 +5,7 @@
 mod health;
 mod line;
 mod meter;
+mod smaller;
 mod watch;
 mod worker;
 
@@ -19,7 +20,7 @@ use self::line::Core;
 use super::{EncodeError, VideoEncoder, VideoEncoderSettings, VideoFormat, open_video};
 use crate::media::packet::{Bitrate, CodecParameters, PacketBus};
 use crate::media::time::MediaClock;
-use crate::media::video::VideoFrame;
+use crate::media::video::{Resolution, VideoFrame};
 
 /// The engine's hand on a running encoder; latest value wins (edge 9).
 #[derive(Debug, Default)]
@@ -28,6 +29,7 @@ pub struct EncoderControl {
     /// What a link carries; 0 for "no matter".
     limit_bps: AtomicU32,
     half_rate: AtomicBool,
+    half_size: AtomicBool,
     keyframe: AtomicBool,
     /// What the first keyframe was made with, and whether another one was made with something else.
     header: Mutex<(Option<Arc<CodecParameters>>, bool)>,
@@ -70,6 +72,17 @@ impl EncoderControl {
     /// Every other picture is left out.
     pub fn half_rate(&self) -> bool {
         self.half_rate.load(Ordering::Relaxed)
+    }
+
+    /// Encodes pictures of half the width and height: the encoder is opened anew, and a keyframe with its own parameters
+    /// follows. Pictures that would be tiny keep their size.
+    pub fn set_half_size(&self, half: bool) {
+        self.half_size.store(half, Ordering::Relaxed);
+    }
+
+    /// Pictures are half as wide and high.
+    pub fn half_size(&self) -> bool {
+        self.half_size.load(Ordering::Relaxed)
     }
 
     /// Makes the next picture a keyframe.
@@ -160,6 +173,8 @@ pub struct EncoderStats {
     pub queue: usize,
     /// Pictures left out on purpose, at half the frame rate.
     pub halved: u64,
+    /// Size of the pictures made; smaller than what is drawn while the link has too few bits for that.
+    pub size: Option<Resolution>,
 }
 
 /// Everything the encoder stage needs.

@@ -8,11 +8,11 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::health::{Ease, FollowCheck, Pace, Reopens, held_back};
 use super::line::{Beat, Core, Next};
-use super::{EncoderEvent, next_generation};
+use super::{EncoderEvent, next_generation, smaller};
 use crate::encode::settings::BITRATE_BPS;
 use crate::encode::{
-    EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, background, in_words,
-    select,
+    EncodeError, Reconfigured, Tune, VideoEncoder, VideoEncoderSettings, VideoFormat, background,
+    in_words, select,
 };
 use crate::media::packet::{Bitrate, EncodedPacket};
 use crate::media::time::MediaTime;
@@ -48,6 +48,10 @@ pub(super) struct Worker {
     silent: (u64, Option<Instant>),
     /// The last picture was left out, for half the frame rate.
     left_out: bool,
+    /// What it encodes: the stage's, or half of that each way.
+    format: VideoFormat,
+    /// It has refused smaller ones.
+    only_full: bool,
     /// Time of the newest keyframe asked for or made.
     keyframe_at: Option<MediaTime>,
     packets: Vec<EncodedPacket>,
@@ -62,7 +66,10 @@ impl Worker {
         opened: Option<Sender<Result<(), EncodeError>>>,
     ) -> Self {
         let settings = core.rung(rung).cloned().unwrap_or_default();
+        let format = wanted_format(&core);
         Self {
+            format,
+            only_full: false,
             core,
             id,
             rung,
@@ -126,8 +133,9 @@ impl Worker {
         }
         let started = Instant::now();
         let result = self
-            .apply_bitrate(frame.pts)
-            .and_then(|()| self.encode_one(frame));
+            .apply_size()
+            .and_then(|()| self.apply_bitrate(frame.pts))
+            .and_then(|()| self.encode_sized(frame));
         let took = started.elapsed();
         let now = self.core.clock.now();
         self.core.meter.lock().frame(now, took);
@@ -154,6 +162,37 @@ impl Worker {
         Ok(())
     }
 
+    /// Goes over to the size that is wanted.
+    fn apply_size(&mut self) -> Result<(), EncodeError> {
+        let wanted = wanted_format(&self.core);
+        if wanted == self.format || self.only_full {
+            return Ok(());
+        }
+        self.flush()?; // what it still holds has the old size
+        self.deliver();
+        self.settings = self.settings.at_bitrate(clamped(self.wanted_or_now()));
+        self.format = wanted;
+        self.encoder = None; // first: some hardware has room for one only
+        let Err(error) = self.open() else {
+            return Ok(());
+        };
+        if wanted == self.core.format {
+            return Err(error);
+        }
+        tracing::warn!(error = %in_words(&error), "the encoder does not take small pictures");
+        self.only_full = true;
+        self.format = self.core.format;
+        self.open()
+    }
+
+    fn encode_sized(&mut self, frame: &VideoFrame) -> Result<(), EncodeError> {
+        if self.format == self.core.format {
+            return self.encode_one(frame);
+        }
+        let small = smaller::shrink(frame, self.format.resolution);
+        self.encode_one(small.as_ref().unwrap_or(frame))
+    }
+
     fn encode_one(&mut self, frame: &VideoFrame) -> Result<(), EncodeError> {
         let mut keyframe = self.core.control.take_keyframe();
         // the encoder counts pictures: with every other one left out its keyframes would be twice as far apart
@@ -173,8 +212,7 @@ impl Worker {
         }
         let since = *self.silent.1.get_or_insert_with(Instant::now);
         self.silent.0 += 1;
-        if self.silent.0 > held_back(&self.settings, self.core.format) && since.elapsed() >= SILENCE
-        {
+        if self.silent.0 > held_back(&self.settings, self.format) && since.elapsed() >= SILENCE {
             let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
             return Err(EncodeError::Hangs { millis });
         }
@@ -267,7 +305,7 @@ impl Worker {
         self.beat.starting.store(true, Ordering::Relaxed);
         self.beat.calls.fetch_add(1, Ordering::Relaxed);
         self.beat.busy.store(true, Ordering::Relaxed);
-        let (factory, format) = (Arc::clone(&self.core.factory), self.core.format);
+        let (factory, format) = (Arc::clone(&self.core.factory), self.format);
         let opened = factory(&self.settings, format, next_generation());
         self.beat.busy.store(false, Ordering::Relaxed);
         if let Some(old) = self.encoder.replace(opened?) {
@@ -277,7 +315,10 @@ impl Worker {
         self.follow = None;
         self.silent = (0, None);
         self.pace.reset();
-        self.core.meter.lock().uses(&self.settings);
+        self.core
+            .meter
+            .lock()
+            .uses(&self.settings, format.resolution);
         Ok(())
     }
 
@@ -402,6 +443,14 @@ impl Worker {
             self.beat.starting.store(false, Ordering::Relaxed);
         }
         deaf
+    }
+}
+
+fn wanted_format(core: &Core) -> VideoFormat {
+    if core.control.half_size() {
+        smaller::halved(core.format)
+    } else {
+        core.format
     }
 }
 

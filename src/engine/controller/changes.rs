@@ -34,8 +34,8 @@ impl Controller {
         }
         // the old encoder gets no picture of the new size: it is closed before the render stage changes
         let reopen = (change.encoder || change.format) && self.broadcast.pause_video();
-        let reopen_own = change.format && self.broadcast.own.is_on();
-        if reopen_own && !self.broadcast.own.stop() {
+        let reopen_own = change.format && self.broadcast.record_encoder.is_on();
+        if reopen_own && !self.broadcast.record_encoder.stop() {
             tracing::warn!("the recording's old encoder was left behind");
         }
         if change.format {
@@ -49,7 +49,7 @@ impl Controller {
         {
             self.encoder_failed(&words(&e));
         }
-        if reopen_own && let Err(error) = self.broadcast.start_own(&self.settings) {
+        if reopen_own && let Err(error) = self.broadcast.start_record_encoder(&self.settings) {
             self.record_encoder_event(EncoderEvent::Failed { error });
         }
         if change.link || change.bitrate || change.format || change.audio_encoder {

@@ -313,7 +313,7 @@ impl Controller {
                         faster preset";
             self.tell(Severity::Degraded, EventKind::EncoderOverloaded, text);
         }
-        if self.broadcast.own.is_on()
+        if self.broadcast.record_encoder.is_on()
             && self
                 .record_overload
                 .update(self.clock.now(), render.rendered, render.record_skipped)
@@ -411,7 +411,7 @@ impl Controller {
             render: self.render.stats(),
             audio: self.audio.stats(),
             encoder: self.broadcast.encoder_stats(),
-            record_encoder: self.broadcast.own.stats(),
+            record_encoder: self.broadcast.record_encoder.stats(),
             stream: self.broadcast.stream.as_ref().map(Attached::stats),
             more: self.broadcast.more.iter().map(Attached::stats).collect(),
             recording: self.broadcast.recording.as_ref().map(Attached::stats),

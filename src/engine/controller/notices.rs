@@ -26,7 +26,9 @@ impl Controller {
             Notice::Output(id, event) => self.output_event(id, event),
             Notice::Mp4(from, made) => self.mp4_made(&from, made),
             Notice::Recordings(seen) => self.recordings_seen(seen),
-            Notice::Encoder(id, _) if id != self.broadcast.encoder_id() => {} // replaced meanwhile
+            Notice::Encoder(id, event) if !self.broadcast.is_main_encoder(id) => {
+                self.own_encoder_event(id, &event);
+            }
             Notice::Encoder(_, EncoderEvent::Rebuilt { error }) => {
                 let text = format!(
                     "the encoder failed and was started again: {}",
@@ -55,7 +57,7 @@ impl Controller {
                 self.tell(Severity::Notice, EventKind::EncoderRaised, text);
             }
             Notice::RecordEncoder(id, event) => {
-                if id == self.broadcast.own.id {
+                if id == self.broadcast.record_encoder.id {
                     self.record_encoder_event(event);
                 }
             }
@@ -236,6 +238,20 @@ impl Controller {
         }
     }
 
+    /// Something happened to the encoder of one destination (or to one that was replaced meanwhile).
+    fn own_encoder_event(&mut self, number: u32, event: &EncoderEvent) {
+        let EncoderEvent::Failed { error } = event else {
+            return; // it goes on
+        };
+        if let Some(target) = self.broadcast.share_instead(number) {
+            let text = format!(
+                "{target}: its own encoder failed ({}); it gets the pictures of the other destinations",
+                words(error)
+            );
+            self.tell(Severity::Degraded, EventKind::MoreChanged { target }, text);
+        }
+    }
+
     /// What happens to a further destination is told; the stream goes on whatever it is.
     fn more_event(&mut self, id: u32, target: String, event: OutputEvent) {
         let (severity, text) = match event {
@@ -287,7 +303,7 @@ impl Controller {
         if self.broadcast.encoder_has_ended() {
             self.encoder_failed("the video encoder stopped");
         }
-        if self.broadcast.own.has_ended() {
+        if self.broadcast.record_encoder.has_ended() {
             self.broadcast.stop_recording(&self.audio, true);
             let text = "the recording has ended because its encoder stopped";
             self.tell(Severity::Fatal, EventKind::RecordingFailed, text);

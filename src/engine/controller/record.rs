@@ -58,7 +58,7 @@ impl Controller {
                 let text = words(&e);
                 match e {
                     BroadcastError::Encoder(_) => self.encoder_failed(&text),
-                    BroadcastError::OwnEncoder(_) | BroadcastError::Output(_) => {
+                    BroadcastError::RecordEncoder(_) | BroadcastError::Output(_) => {
                         self.tell(Severity::Fatal, EventKind::RecordingFailed, text);
                     }
                 }
@@ -92,7 +92,7 @@ impl Controller {
         self.audio.set_tracks(Some(TrackPlan {
             inputs,
             settings: self.settings.audio.encoder.clone(),
-            bus: Arc::clone(&self.broadcast.own.bus),
+            bus: Arc::clone(&self.broadcast.record_encoder.bus),
         }));
     }
 

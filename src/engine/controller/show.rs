@@ -34,6 +34,7 @@ impl Controller {
             let mut recorder = self.shared.recorder.lock();
             recorder.hide(&url);
             self.more.iter().for_each(|more| recorder.hide(more));
+            self.more.iter().chain([&url]).for_each(crate::crash::hide);
         }
         self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
@@ -44,7 +45,7 @@ impl Controller {
             .start_stream(&spec, &self.settings, ladder, &self.audio);
         match started {
             Ok(()) => self.start_more(),
-            Err(e @ (BroadcastError::Encoder(_) | BroadcastError::OwnEncoder(_))) => {
+            Err(e @ (BroadcastError::Encoder(_) | BroadcastError::RecordEncoder(_))) => {
                 self.encoder_failed(&words(&e));
             }
             Err(e @ BroadcastError::Output(_)) => self.stream_failed(words(&e)),
@@ -54,7 +55,8 @@ impl Controller {
     fn start_more(&mut self) {
         for url in self.more.clone() {
             let target = url.to_string();
-            if let Err(e) = self.broadcast.start_more(url) {
+            let ladder = self.encoders.ladder(&self.settings);
+            if let Err(e) = self.broadcast.start_more(url, &self.settings, ladder) {
                 self.tell(
                     Severity::Degraded,
                     EventKind::MoreChanged { target },

@@ -19,7 +19,7 @@ use crate::media::ring::AudioTap;
 use crate::media::time::{MediaClock, MediaTime};
 use crate::media::video::VideoFrame;
 use crate::render::preview::PreviewSink;
-use crate::render::{RenderConfig, RenderError, RenderStage, SceneState};
+use crate::render::{EncoderInputs, RenderConfig, RenderError, RenderStage, SceneState};
 use crate::settings::Settings;
 use crate::stage::StageExit;
 
@@ -32,7 +32,7 @@ pub(super) struct RenderParts {
     pub(super) clock: MediaClock,
     pub(super) preview: PreviewSink,
     pub(super) scene: Arc<ArcSwap<SceneState>>,
-    pub(super) frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
+    pub(super) frames: Arc<ArcSwapOption<EncoderInputs>>,
     /// Those of the recording's own encoder.
     pub(super) record_frames: Arc<ArcSwapOption<Sender<VideoFrame>>>,
     pub(super) notices: NoticeSender,

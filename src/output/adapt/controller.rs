@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::frame_rate::FrameRateChoice;
 use super::history::History;
+use super::picture::PictureChoice;
 use super::{AdaptLimits, AdaptPreset, Decision, LinkSample, Reason};
 use crate::media::packet::Bitrate;
 
@@ -30,6 +30,8 @@ const FASTEST: f64 = 3.0;
 /// Growth per second is not less than this share of the ceiling, or a rate near the floor would take minutes.
 const LEAST_GROWTH: f64 = 0.025;
 const LEAST_PROBE: f64 = 0.010;
+/// Growth into the unknown doubles each time this much has passed without a setback.
+const DOUBLING: Duration = Duration::from_millis(1000);
 /// What of the room that was seen is used.
 const USABLE: f64 = 0.8;
 /// A failure this near an earlier one is one at the same level.
@@ -37,7 +39,9 @@ const SAME_LEVEL: f64 = 0.2;
 /// First pause after a failure, and the longest one.
 const FIRST_HOLD: Duration = Duration::from_secs(8);
 /// A level under this part of the ceiling is a trough that hardly lasts: the first pause is shorter there.
-const LOW: f64 = 4.0;
+const LOW: f64 = 1.5;
+/// So often the pause only doubles; then it grows fourfold: this is no passing trough.
+const FEW_TIMES: u32 = 3;
 const LONGEST_HOLD: Duration = Duration::from_secs(180);
 /// A failure this old says nothing any more.
 const FORGET: Duration = Duration::from_secs(600);
@@ -117,9 +121,13 @@ struct Failed {
     /// What it carried instead, sound included.
     level: f64,
     at: Duration,
+    /// How often in a row, at this level.
+    times: u32,
     /// Pause before it is tried again.
     hold: Duration,
     probe_at: Duration,
+    /// Since when more than that is sent.
+    beyond_since: Option<Duration>,
 }
 
 /// Fits the video bitrate of one output to its link. One per output; it outlives connections.
@@ -135,9 +143,11 @@ pub struct BitrateController {
     starved_since: Option<Duration>,
     history: History,
     next_step: Duration,
+    /// Since when the rate climbs into the unknown without a setback.
+    exploring_since: Option<Duration>,
     /// No further step down before this.
     settled_at: Duration,
-    frames: FrameRateChoice,
+    picture: PictureChoice,
     server_slow: bool,
 }
 
@@ -154,8 +164,9 @@ impl BitrateController {
             starved_since: None,
             history: History::default(),
             next_step: Duration::ZERO,
+            exploring_since: None,
             settled_at: Duration::ZERO,
-            frames: FrameRateChoice::default(),
+            picture: PictureChoice::default(),
             server_slow: false,
         }
     }
@@ -174,8 +185,9 @@ impl BitrateController {
         self.history = History::default();
         self.failed = None;
         self.starved_since = None;
+        self.exploring_since = None;
         (self.next_step, self.settled_at) = (Duration::ZERO, Duration::ZERO);
-        self.frames = FrameRateChoice::default();
+        self.picture.begin_connection();
     }
 
     /// Takes one sample and says what the encoder shall do now.
@@ -270,15 +282,23 @@ impl BitrateController {
         let before = self.failed.filter(|f| {
             (f.level - level).abs() <= SAME_LEVEL * level && now.saturating_sub(f.at) < FORGET
         });
-        let first = FIRST_HOLD.mul_f64((LOW * level / bps(limits.ceiling)).clamp(0.4, 1.0));
-        let hold = before.map_or(first, |f| (f.hold * 2).min(LONGEST_HOLD));
+        let low = LOW * level / bps(limits.ceiling);
+        let first = FIRST_HOLD.mul_f64((low * low).clamp(0.12, 1.0));
+        let times = before.map_or(1, |f| f.times + 1);
+        let hold = before.map_or(first, |f| {
+            let longer = if times <= FEW_TIMES { 2 } else { 4 };
+            (f.hold * longer).min(LONGEST_HOLD)
+        });
         self.failed = Some(Failed {
             level,
             at: now,
+            times,
             hold,
             probe_at: now + hold,
+            beyond_since: None,
         });
         self.history.forget_bursts();
+        self.exploring_since = None;
         self.rate = self.paying_back(audio, law).min(self.rate);
         self.phase = Phase::Draining {
             follow_at: now + RESPONSE,
@@ -298,6 +318,11 @@ impl BitrateController {
         if delay < law.delay {
             // the level as it was seen while the link was full, which is better than at the first sign
             if let (Some(failed), Some(capacity)) = (&mut self.failed, self.history.capacity()) {
+                if capacity > (1.0 + SAME_LEVEL) * failed.level {
+                    // not the one that was seen to fail: its pauses do not hold for this one
+                    (failed.hold, failed.times) = (FIRST_HOLD / 4, 1);
+                    failed.probe_at = now + failed.hold;
+                }
                 failed.level = capacity;
                 self.rate = law.share * capacity - audio;
             }
@@ -363,7 +388,7 @@ impl BitrateController {
         if calm.is_none_or(|d| d > 0.6 * law.delay) {
             return; // not seen long enough, or not quite calm
         }
-        let (growth, reach) = self.growth(now, audio, law);
+        let (growth, times, reach) = self.growth(now, audio, law);
         if growth == 0.0 {
             self.reason = Reason::Holding;
             return;
@@ -381,7 +406,7 @@ impl BitrateController {
         } else {
             LEAST_GROWTH
         };
-        let grown = grown.max(least * ceiling);
+        let grown = grown.max((least * times).min(law.normal) * ceiling);
         let next = (self.rate + grown * STEP.as_secs_f64())
             .min(reach)
             .min(most);
@@ -407,43 +432,75 @@ impl BitrateController {
         self.failed.is_some_and(|f| total > f.level)
     }
 
-    /// Growth per second, and how far it may go.
-    fn growth(&self, now: Duration, audio: f64, law: Law) -> (f64, f64) {
+    /// Growth per second, how many times faster than at first that is, and how far it may go.
+    fn growth(&mut self, now: Duration, audio: f64, law: Law) -> (f64, f64, f64) {
         let total = self.rate + audio;
         let room = self.history.room(self.failed.is_none()).unwrap_or(0.0);
         if room >= ROOM * total {
             let times = (room / (ROOM * total)).clamp(1.0, FASTEST);
-            return (law.fast * times, USABLE * room - audio);
+            return (law.fast * times, 1.0, USABLE * room - audio);
         }
-        match self.failed {
-            None => (law.normal, f64::INFINITY),
-            Some(f) if total < law.share * f.level => (law.normal, law.share * f.level - audio),
-            Some(f) if now >= f.probe_at => (law.probe, f64::INFINITY),
-            Some(_) => (0.0, 0.0),
-        }
+        let explored = match self.failed {
+            None => law.normal,
+            Some(f) if total < law.share * f.level => {
+                return (law.normal, 1.0, law.share * f.level - audio);
+            }
+            Some(f) if now >= f.probe_at => law.probe,
+            Some(_) => {
+                self.exploring_since = None;
+                return (0.0, 1.0, 0.0);
+            }
+        };
+        // the longer nothing stands in the way, the farther off it is: a mobile link returns to ten times in a second
+        let since = *self.exploring_since.get_or_insert(now);
+        let longer = now.saturating_sub(since).div_duration_f64(DOUBLING);
+        let times = longer.min(8.0).exp2();
+        let growth = (explored * times).min(law.fast.max(explored));
+        (growth, times, f64::INFINITY)
     }
 
     /// Forgets a failure that the link has disproved; puts off a trial while bursts show that it would fail.
     fn review_failure(&mut self, now: Duration, audio: f64) {
         /// Bursts under this share of the failed level confirm it (they are measured to about an eighth).
         const CONFIRMED: f64 = 1.15;
+        /// A burst slower than this, as a share of what is sent anyway, was no burst: the link may carry any amount more.
+        const BURST: f64 = 1.15;
         /// How long such a confirmation holds.
         const PUT_OFF: Duration = Duration::from_secs(5);
+        /// Well beyond the level without a delay for this long: the link is another one now.
+        const DISPROVED: Duration = Duration::from_millis(1500);
         let Some(failed) = &mut self.failed else {
             return;
         };
+        let total = self.rate + audio;
         let room = self.history.room(false);
+        if total <= 1.2 * failed.level {
+            failed.beyond_since = None;
+        } else {
+            failed.beyond_since.get_or_insert(now);
+        }
         let disproved = room.is_some_and(|r| r >= ROOM * failed.level)
-            || self.rate + audio > 1.2 * failed.level
+            || now.saturating_sub(failed.beyond_since.unwrap_or(now)) >= DISPROVED
             || now.saturating_sub(failed.at) > FORGET;
         if disproved {
             self.failed = None;
-        } else if room.is_some_and(|r| r < CONFIRMED * failed.level)
+        } else if room.is_some_and(|r| r < CONFIRMED * failed.level && r > BURST * total)
             && now + PUT_OFF > failed.probe_at
             && now.saturating_sub(failed.at) < LONGEST_HOLD
         {
             failed.probe_at = now + PUT_OFF;
         }
+    }
+
+    /// The rate as it will be once the backlog is gone: a dip that pays it back is no reason to leave pictures out.
+    fn lasting(&self, limits: &AdaptLimits) -> f64 {
+        let usable = |c: f64| Law::of(limits.preset).share * c - bps(limits.audio);
+        match self.phase {
+            Phase::Clear => self.rate,
+            Phase::Draining { .. } => self.history.capacity().map_or(self.rate, usable),
+            Phase::Silent { before } | Phase::Returning { before } => before,
+        }
+        .clamp(floor(limits), bps(limits.ceiling))
     }
 
     fn decide(&mut self, now: Duration, limits: &AdaptLimits) -> Decision {
@@ -458,9 +515,14 @@ impl BitrateController {
             Reason::Congested | Reason::ServerSlow if poor => Reason::Floor,
             reason => reason,
         };
+        let lasting = self.lasting(limits);
+        let (half_rate, half_size) =
+            self.picture
+                .update(now, lasting, limits.pixel_rate, limits.shrink);
         Decision {
             bitrate: whole(self.told),
-            half_rate: self.frames.update(now, self.rate, limits.pixel_rate),
+            half_rate,
+            half_size,
             reason,
             capacity: self.history.capacity().map(whole),
             delay_ms: milliseconds(self.history.delay()),

@@ -5,11 +5,12 @@
 //! The law, in short: the *time* media spends between the send queue and the far end is held near a target. Over it the
 //! rate falls below what the link was seen to carry, by as much as pays the backlog back in a second and a half. Under
 //! it the rate climbs: fast while bursts (keyframes) show that the link carries more, slowly towards a rate that has
-//! failed, and over that only after a pause that doubles with each failure.
+//! failed, and over that only
+//! after a pause that grows with each failure; the longer nothing stands in the way then, the faster.
 
 mod controller;
-mod frame_rate;
 mod history;
+mod picture;
 
 use std::fmt;
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub struct AdaptSettings {
     pub preset: AdaptPreset,
     /// The video bitrate never goes below this, in kbit/s; 100 to 100000. Below the set bitrate it has no effect.
     pub floor_kbps: u32,
+    /// Where even half the frame rate leaves too few bits, the pictures may become half as wide and high for a while, at a
+    /// keyframe. Many services then start their transcoding anew, so that it is off unless wished for.
+    pub shrink: bool,
 }
 
 impl Default for AdaptSettings {
@@ -37,7 +41,8 @@ impl Default for AdaptSettings {
         Self {
             enabled: true,
             preset: AdaptPreset::default(),
-            floor_kbps: 200,
+            floor_kbps: 100,
+            shrink: false,
         }
     }
 }
@@ -73,6 +78,8 @@ pub struct AdaptLimits {
     pub audio: Bitrate,
     /// Pixels per second at the full frame rate; 0 when unknown.
     pub pixel_rate: u64,
+    /// The size may be halved.
+    pub shrink: bool,
 }
 
 /// What the link of one output shows at one moment. Sums never go back within one connection.
@@ -150,6 +157,8 @@ pub struct Decision {
     pub bitrate: Bitrate,
     /// Encode only every other picture: too few bits for all of them.
     pub half_rate: bool,
+    /// Encode pictures of half the width and height: too few bits for so many pixels.
+    pub half_size: bool,
     /// Why.
     pub reason: Reason,
     /// What the link carries, sound included; the last measurement. `None` while it was never full.

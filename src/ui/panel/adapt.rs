@@ -11,7 +11,7 @@ use crate::ui::theme::{color, size};
 use crate::ui::widgets::{colored_hint_ui, label_ui, section_ui};
 
 /// Floors to choose from, kbit/s.
-const FLOORS_KBPS: [u32; 5] = [200, 400, 800, 1200, 2000];
+const FLOORS_KBPS: [u32; 6] = [100, 200, 400, 800, 1200, 2000];
 
 /// Adaptive bitrate. Everything in it works while live.
 pub fn adapt_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
@@ -44,6 +44,8 @@ pub fn adapt_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>,
                 }
             });
         combo.response.labelled_by(label.id);
+        ui.add(Checkbox::new(&mut adapt.shrink, t.adapt_shrink))
+            .on_hover_text(t.adapt_shrink_hint);
     }
     if adapt != draft.settings.stream.adapt {
         draft.settings.stream.adapt = adapt;
@@ -56,6 +58,9 @@ fn now_ui(t: &Text, decision: &Decision, ui: &mut Ui) {
     let mut text = fill(t.adapt_now, &[&rate, reason(t, decision.reason)]);
     if decision.half_rate {
         text.push_str(t.adapt_half);
+    }
+    if decision.half_size {
+        text.push_str(t.adapt_small);
     }
     let tone = match decision.reason {
         Reason::Silent | Reason::Floor => color::BAD,

@@ -6,7 +6,9 @@ use eframe::egui::{Button, Checkbox, Id, Margin, OpenUrl, RichText, TextEdit, Ui
 
 use crate::engine::command::Command;
 use crate::engine::status::{EngineState, Status};
+use crate::output::OutputState;
 use crate::ui::draft::Draft;
+use crate::ui::text::fill;
 use crate::ui::theme::{color, size};
 use crate::ui::widgets::{colored_hint_ui, hint_ui, label_ui, reveal_button, section_ui, surface};
 
@@ -21,6 +23,20 @@ pub fn destination_ui(status: &Status, draft: &mut Draft, _: &mut Vec<Command>, 
     trust_ui(draft, editable, ui);
     if let Some(url) = &status.watch_url {
         watch_ui(url, draft, ui);
+    }
+    more_ui(status, draft, ui);
+}
+
+/// How further destinations are, one line each; they are given on the command line.
+fn more_ui(status: &Status, draft: &Draft, ui: &mut Ui) {
+    let t = draft.text();
+    for more in &status.more {
+        if more.state == OutputState::Live {
+            let kbps = more.kbps.to_string();
+            hint_ui(ui, &fill(t.more_live, &[&more.target, &kbps]));
+        } else {
+            colored_hint_ui(ui, &fill(t.more_waits, &[&more.target]), color::WARN);
+        }
     }
 }
 
