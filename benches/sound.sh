@@ -38,8 +38,8 @@ told() { # SECONDS WORDS: an event with these words comes in time; says how long
 began() { # OPTIONS...: a show of one colour, with these sounds (and SOUNDS, in TOML), recorded
   cat >"$out/show.toml" <<T
 [video]
-size = "320x180"
-fps = 10
+size = "${SIZE:-320x180}"
+fps = ${FPS:-10}
 [encoder]
 preset = "ultrafast"
 [server]
@@ -154,6 +154,7 @@ alsa() {
 inside() {
   kaibo=$1 out=$2
   unset PULSE_SERVER PULSE_RUNTIME_PATH XDG_RUNTIME_DIR
+  SIZE=160x90 FPS=5 # an emulated processor
   # plughw: what plays and what records on the loopback must use the same format, and whoever comes first chooses it
   play() { aplay -q -D plughw:Loopback,1,0 --period-size=2048 --buffer-size=16384 "$out/tone.wav" & player=$!; }
   play
@@ -186,7 +187,6 @@ source = { kind = "microphone", device = "hw:CARD=Loopback,DEV=0" }'
   check "its tone has a level of $(level) dBFS" awk -v l="$(level)" 'BEGIN { exit !(l > -40) }'
   ended
   cp "$out/show.json" "$out/alsa.json"
-  cp "$out/show.flv" "$out/alsa.flv"
   echo "- in use by another program"
   arecord -q -D plughw:Loopback,0,0 -f S16_LE -r 48000 -c 2 --period-size=2048 --buffer-size=16384 /dev/null &
   local other=$!
