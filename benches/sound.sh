@@ -187,6 +187,7 @@ source = { kind = "microphone", device = "hw:CARD=Loopback,DEV=0" }'
   check "its tone has a level of $(level) dBFS" awk -v l="$(level)" 'BEGIN { exit !(l > -40) }'
   ended
   cp "$out/show.json" "$out/alsa.json"
+  cp "$out/show.flv" "$out/alsa.flv"
   echo "- in use by another program"
   arecord -q -D plughw:Loopback,0,0 -f S16_LE -r 48000 -c 2 --period-size=2048 --buffer-size=16384 /dev/null &
   local other=$!
