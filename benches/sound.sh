@@ -38,8 +38,8 @@ told() { # SECONDS WORDS: an event with these words comes in time; says how long
 began() { # OPTIONS...: a show of one colour, with these sounds (and SOUNDS, in TOML), recorded
   cat >"$out/show.toml" <<T
 [video]
-size = "320x180"
-fps = 10
+size = "${SIZE:-320x180}"
+fps = ${FPS:-10}
 [encoder]
 preset = "ultrafast"
 [server]
@@ -154,7 +154,9 @@ alsa() {
 inside() {
   kaibo=$1 out=$2
   unset PULSE_SERVER PULSE_RUNTIME_PATH XDG_RUNTIME_DIR
-  play() { aplay -q -D hw:Loopback,1,0 --period-size=2048 --buffer-size=16384 "$out/tone.wav" & player=$!; }
+  SIZE=160x90 FPS=5 # an emulated processor
+  # plughw: what plays and what records on the loopback must use the same format, and whoever comes first chooses it
+  play() { aplay -q -D plughw:Loopback,1,0 --period-size=2048 --buffer-size=16384 "$out/tone.wav" & player=$!; }
   play
   "$kaibo" devices 2>/dev/null | sed -n '/Sound inputs/,$p'
   check "the card is listed" grep -q 'hw:CARD=Loopback' <<<"$("$kaibo" devices 2>/dev/null)"
@@ -166,7 +168,7 @@ source = { kind = "microphone", device = "hw:CARD=Loopback,DEV=0" }'
   check "the card is heard" told 150 'Card: Loopback'
   sleep 8
   local level
-  level() { grep '"status"' "$events" | tail -1 | grep -o '"rms_dbfs":\[[-0-9.]*' | grep -o '[-0-9.]*$'; }
+  level() { grep '"status"' "$events" | tail -1 | grep -o '"rms_dbfs":\[[-0-9.]*' | head -1 | grep -o '[-0-9.]*$'; }
   check "its tone has a level of $(level) dBFS" awk -v l="$(level)" 'BEGIN { exit !(l > -40) }'
   echo "- pulled out and put in again"
   mark
@@ -184,8 +186,10 @@ source = { kind = "microphone", device = "hw:CARD=Loopback,DEV=0" }'
   sleep 6
   check "its tone has a level of $(level) dBFS" awk -v l="$(level)" 'BEGIN { exit !(l > -40) }'
   ended
+  cp "$out/show.json" "$out/alsa.json"
+  cp "$out/show.flv" "$out/alsa.flv"
   echo "- in use by another program"
-  arecord -q -D hw:Loopback,0,0 -f S16_LE -r 48000 -c 2 --period-size=2048 --buffer-size=16384 /dev/null &
+  arecord -q -D plughw:Loopback,0,0 -f S16_LE -r 48000 -c 2 --period-size=2048 --buffer-size=16384 /dev/null &
   local other=$!
   sleep 2
   began

@@ -11,6 +11,7 @@ use kaibo::audio::master::MasterSettings;
 use kaibo::audio::{AudioStats, InputMix, Mixer};
 use kaibo::media::SourceId;
 use kaibo::media::audio::AudioFormat;
+use kaibo::media::playback::playback_ring;
 use kaibo::media::ring::audio_ring;
 use kaibo::media::time::MediaTime;
 
@@ -107,4 +108,33 @@ fn blocks_are_made_without_allocating() {
     }
     assert!(stats.limited > 100 && stats.loudness.is_some_and(|l| l.integrated.is_some()));
     assert!(ALLOCATIONS.get() > 0, "it counts");
+}
+
+/// The two ends that a sound system's callback holds: what a microphone writes, also when there is no room, and what an
+/// output reads, also when there is nothing. (Neither takes a lock: both are rings of one writer and one reader.)
+#[test]
+fn what_the_sound_systems_callbacks_do_allocates_nothing() {
+    let ring = Duration::from_millis(100);
+    let (mut sink, mut tap) = audio_ring(SourceId(1), AudioFormat::ENGINE, ring);
+    let (mut output, mut played) = playback_ring(48_000);
+    let hush = played.hush();
+    let piece = [0.5_f32; 960];
+    let mut popped = Vec::with_capacity(100_000);
+    let (mut refused, mut sounded) = (0, 0);
+    for n in 0..50_u32 {
+        if n < 20 {
+            output.push(&[[0.5; 2]; 480]);
+        }
+        if n == 10 {
+            hush.now();
+        }
+        let before = ALLOCATIONS.get();
+        refused += u32::from(!sink.push(MediaTime::from_millis(i64::from(n) * 10), &piece));
+        played.read(480, |_, frame| sounded += u32::from(frame[0] > 0.0));
+        assert_eq!(ALLOCATIONS.get(), before, "{n}");
+        if n % 15 == 14 {
+            while tap.pop_into(&mut popped).is_some() {}
+        }
+    }
+    assert!(refused > 5 && sounded > 400, "{refused}, {sounded}");
 }

@@ -22,6 +22,8 @@ const TOO_MUCH: Duration = Duration::from_millis(150);
 /// Somebody listens.
 pub(super) struct Listening {
     to: ListenTo,
+    /// What is listened to from the next block on, after this one has faded out.
+    next: Option<Listen>,
     gain: Fader,
     /// New outputs, from whoever opens them.
     sinks: Receiver<PlaybackSink>,
@@ -44,6 +46,7 @@ impl Listening {
     pub(super) fn new(listen: Listen) -> Self {
         Self {
             to: listen.to,
+            next: None,
             gain: fade_in(listen.gain_db),
             sinks: listen.sinks,
             out: None,
@@ -55,16 +58,18 @@ impl Listening {
     /// Listens to something else, or louder, at the same output.
     pub(super) fn set(&mut self, listen: Listen) {
         if !self.sinks.same_channel(&listen.sinks) {
-            (self.sinks, self.out) = (listen.sinks, None);
+            (self.sinks, self.out) = (listen.sinks.clone(), None);
         }
         if self.to == listen.to {
+            self.next = None;
             self.gain.set(listen.gain_db, 0.0, true);
         } else {
-            self.to = listen.to;
-            self.gain = fade_in(listen.gain_db);
+            self.gain.set(listen.gain_db, 0.0, false);
+            self.next = Some(listen);
         }
     }
 
+    /// What [`feed`](Self::feed) takes next.
     pub(super) const fn to(&self) -> ListenTo {
         self.to
     }
@@ -75,12 +80,16 @@ impl Listening {
             self.out = Out::new(sink);
         }
         self.out.take_if(|out| out.sink.is_abandoned());
-        let Some(out) = &mut self.out else {
-            return;
-        };
         self.frames.clear();
         self.frames.extend_from_slice(heard);
         self.gain.process(&mut self.frames);
+        if let Some(next) = self.next.take() {
+            self.to = next.to;
+            self.gain = fade_in(next.gain_db);
+        }
+        let Some(out) = &mut self.out else {
+            return;
+        };
         for sample in self.frames.as_flattened_mut() {
             *sample = sample.clamp(-1.0, 1.0);
         }
@@ -216,5 +225,41 @@ mod tests {
             let loudest = heard.iter().map(|s| s.abs()).fold(0.0, f32::max);
             assert!((0.49..0.51).contains(&loudest), "{loudest}");
         }
+    }
+
+    #[test]
+    fn listening_to_something_else_does_not_click() {
+        let (sinks, received) = bounded(4);
+        let (sink, mut tap) = playback_ring(48_000);
+        sinks.send(sink).unwrap();
+        let to = |to| Listen {
+            to,
+            gain_db: 0.0,
+            sinks: received.clone(),
+        };
+        let mut listening = Listening::new(to(ListenTo::Mix));
+        let mut heard = Vec::new();
+        for k in 0..40 {
+            // one of them plays a constant, the other its opposite
+            let level = if listening.to() == ListenTo::Mix {
+                0.5
+            } else {
+                -0.5
+            };
+            listening.feed(&[[level; 2]; BLOCK_FRAMES]);
+            if k > 3 {
+                tap.read(BLOCK_FRAMES, |_, frame| heard.push(frame[0]));
+            }
+            match k {
+                15 => listening.set(to(ListenTo::Input(crate::media::SourceId(1)))),
+                30 => listening.set(to(ListenTo::Mix)),
+                _ => {}
+            }
+        }
+        let near = |level: f32| heard.iter().filter(|s| (**s - level).abs() < 1e-3).count();
+        assert!(near(0.5) > 15_000 && near(-0.5) > 12_000);
+        let steps = heard.windows(2).map(|w| (w[1] - w[0]).abs());
+        let worst = steps.fold(0.0, f32::max);
+        assert!(worst < 0.005, "{worst}");
     }
 }

@@ -9,6 +9,8 @@ use super::Levels;
 use super::clock::{BLOCK_FRAMES, Frame};
 use crate::media::audio::AudioFormat;
 
+/// Samples summed side by side: left and right by turns.
+const LANES: usize = 8;
 /// What silence reads.
 pub(super) const FLOOR_DBFS: f32 = -120.0;
 /// Blocks in the RMS window: 14 · 1024 / 48000 s = 299 ms.
@@ -48,11 +50,6 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Frames at full scale were seen elsewhere: where the sound came in.
-    pub(super) const fn count_clipped(&mut self, frames: usize) {
-        self.clipped += frames as u64;
-    }
-
     /// Frames so far in which a sample was at or above full scale.
     pub(super) const fn clipped(&self) -> u64 {
         self.clipped
@@ -68,19 +65,22 @@ impl Meter {
 
     /// Takes one block.
     pub(super) fn push(&mut self, block: &[Frame]) {
-        let mut squares = [0.0_f32; 2];
-        let mut highest = [0.0_f32; 2];
-        for frame in block {
-            for c in 0..2 {
-                squares[c] += frame[c] * frame[c];
-                highest[c] = frame[c].abs().max(highest[c]);
-            }
+        self.push_with(block, None);
+    }
+
+    /// Takes one block, of which these frames were at full scale as they came in.
+    pub(super) fn push_with(&mut self, block: &[Frame], came_full: Option<&[bool]>) {
+        let (squares, highest) = sums(block);
+        if came_full.is_some() || highest[0].max(highest[1]) >= 1.0 {
+            let came = came_full.unwrap_or_default().iter().copied();
+            let came = came.chain(std::iter::repeat(false));
+            let full = block
+                .iter()
+                .zip(came)
+                .filter(|(f, came)| *came || is_full(f));
+            self.clipped += full.count() as u64;
         }
-        if highest[0].max(highest[1]) >= 1.0 {
-            let full = |f: &&Frame| f[0].abs().max(f[1].abs()) >= 1.0;
-            self.count_clipped(block.iter().filter(full).count());
-        }
-        self.squares[self.next] = squares.map(f64::from);
+        self.squares[self.next] = squares;
         self.next = (self.next + 1) % RMS_BLOCKS;
         let length = AudioFormat::ENGINE.duration_of(block.len());
         for (peak, highest) in self.peaks.iter_mut().zip(highest) {
@@ -118,6 +118,35 @@ impl Peak {
             self.dbfs = fallen.max(dbfs).max(FLOOR_DBFS);
         }
     }
+}
+
+/// Of each channel the sum of the squares, and the highest sample.
+fn sums(block: &[Frame]) -> ([f64; 2], [f32; 2]) {
+    // eight at a time: one sum alone would wait for each addition
+    let mut squares = [0.0_f32; LANES];
+    let mut highest = [0_i32; LANES];
+    let mut take = |samples: &[f32]| {
+        for ((square, high), s) in squares.iter_mut().zip(&mut highest).zip(samples) {
+            *square += s * s;
+            *high = (*high).max(s.abs().to_bits().cast_signed()); // in the order of their bits
+        }
+    };
+    let (whole, rest) = block.as_flattened().as_chunks::<LANES>();
+    whole.iter().for_each(|samples| take(samples));
+    take(rest);
+    let of = |c: usize| {
+        let lanes = (c..LANES).step_by(2);
+        let square = lanes.clone().map(|l| f64::from(squares[l])).sum();
+        let high = lanes.map(|l| highest[l]).max().unwrap_or(0);
+        (square, f32::from_bits(high.cast_unsigned()))
+    };
+    let ((left, high_left), (right, high_right)) = (of(0), of(1));
+    ([left, right], [high_left, high_right])
+}
+
+/// One of its samples is at full scale or above.
+pub(super) fn is_full(frame: &Frame) -> bool {
+    frame[0].abs().max(frame[1].abs()) >= 1.0
 }
 
 /// An amplitude in dBFS, not below the floor.

@@ -404,7 +404,7 @@ fn hear(
     let sounds = input.render(from, fade_from, voice, tap);
     if voice.len() == BLOCK_FRAMES {
         if sounds {
-            input.strip.meter.push(voice);
+            input.strip.measure(voice);
         } else {
             input.strip.meter.push_silence();
         }

@@ -215,6 +215,7 @@ impl Worker {
                 let encoded = self.encoder.encode(block, now);
                 if let Some(listening) = &mut self.listening {
                     listening.feed(self.mixer.heard());
+                    self.mixer.listen(Some(listening.to()));
                 }
                 if let Err(error) = encoded {
                     return Err(format!("the audio encoder keeps failing: {error}"));

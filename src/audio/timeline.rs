@@ -41,6 +41,22 @@ impl Timeline {
         self.frames.extend(&frames[over..]);
     }
 
+    /// Fills `out` with what is there from `position` on, and silence where nothing is.
+    pub(super) fn copy(&self, position: i64, out: &mut [Frame]) {
+        let skipped = index(self.start - position).min(out.len());
+        let (before, rest) = out.split_at_mut(skipped);
+        let from = index(position - self.start).min(self.frames.len());
+        let count = rest.len().min(self.frames.len() - from);
+        let (there, behind) = rest.split_at_mut(count);
+        before.fill(SILENCE);
+        behind.fill(SILENCE);
+        let (a, b) = self.frames.as_slices();
+        let of_a = &a[from.min(a.len())..(from + count).min(a.len())];
+        let of_b = &b[from.saturating_sub(a.len())..][..count - of_a.len()];
+        there[..of_a.len()].copy_from_slice(of_a);
+        there[of_a.len()..].copy_from_slice(of_b);
+    }
+
     /// Calls `take(i, frame)` for each frame that is there from `position` on, `i` counting from 0 to `count`.
     pub(super) fn read(&self, position: i64, count: usize, mut take: impl FnMut(usize, Frame)) {
         let skipped = index(self.start - position).min(count);
@@ -123,6 +139,9 @@ mod tests {
     fn read(t: &Timeline, position: i64, n: usize) -> Vec<f32> {
         let mut out = vec![0.0; n];
         t.read(position, n, |i, f| out[i] = f[0]);
+        let mut copied = vec![[9.0; 2]; n];
+        t.copy(position, &mut copied);
+        assert!(copied.iter().map(|f| f[0]).eq(out.iter().copied()));
         out
     }
 

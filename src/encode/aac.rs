@@ -10,7 +10,7 @@ use ffmpeg_next::format::sample::Type;
 use ffmpeg_next::{ChannelLayout, Packet, Rational, codec, encoder, frame};
 
 use super::bitstream::AacConfig;
-use super::ffmpeg::{encoder_context, extradata, initial_padding, is_drained};
+use super::ffmpeg::{encoder_context, extradata, initial_padding, is_drained, options};
 use super::{AacEncoder, AudioEncoder, AudioEncoderSettings, EncodeError};
 use crate::media::audio::{AudioBlock, AudioFormat};
 use crate::media::packet::{Bitrate, CodecParameters, DropClass, EncodedPacket, Track};
@@ -18,6 +18,11 @@ use crate::media::time::MediaTime;
 
 /// Louder than this is a fault upstream; the encoder refuses values that are not finite.
 const LOUDEST: f32 = 8.0;
+/// Options of FFmpeg's own encoder. Its default search, "twoloop", takes 2 % of a core for music and 5 % for a voice over
+/// music; "fast" takes 1 % for either, keeps the bitrate (127 instead of 139 for 128 kbit/s of a voice over music), and
+/// leaves less noise above the threshold of hearing: noise-to-mask ratio -7.7 instead of -3.5 dB there, -1.2 instead of
+/// -0.7 dB for music (FFmpeg 5.1; the difference is larger at 64 and 96 kbit/s).
+const NATIVE: [(&str, &str); 1] = [("aac_coder", "fast")];
 
 pub(super) fn open(
     settings: &AudioEncoderSettings,
@@ -49,9 +54,13 @@ impl Aac {
         settings.validate()?;
         let bitrate = Bitrate::from_kbps(settings.bitrate_kbps);
         let failed = |what| move |source| EncodeError::Codec { what, source };
-        let (hint, sample) = match settings.encoder {
-            AacEncoder::Native => ("", Sample::F32(Type::Planar)),
-            AacEncoder::Fdk => (": choose the encoder aac", Sample::I16(Type::Packed)),
+        let (hint, sample, tuning) = match settings.encoder {
+            AacEncoder::Native => ("", Sample::F32(Type::Planar), &NATIVE[..]),
+            AacEncoder::Fdk => (
+                ": choose the encoder aac",
+                Sample::I16(Type::Packed),
+                &[][..],
+            ),
         };
         let format = settings.format();
         let layout = match format.channels {
@@ -68,7 +77,9 @@ impl Aac {
         audio.set_time_base(Rational(1, rate));
         audio.set_flags(codec::Flags::GLOBAL_HEADER);
         audio.set_bit_rate(bitrate.bps() as usize);
-        let encoder = audio.open().map_err(failed("opening the AAC encoder"))?;
+        let encoder = audio
+            .open_with(options(tuning))
+            .map_err(failed("opening the AAC encoder"))?;
         let asc = extradata(&encoder);
         let expected = AacConfig {
             object_type: 2,

@@ -2,9 +2,12 @@
 //! a real-time callback: it allocates nothing, takes no lock and never waits; where nothing is there it gets silence.
 //! The writing side sees how much is queued, and makes a little more or less so that this stays as it is: two clocks
 //! meet here.
+//!
+//! Nothing begins or ends with a click: sound rises and falls over 10 ms where it begins, runs dry, or is hushed because
+//! the output is about to be closed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::audio::AudioFormat;
@@ -15,6 +18,8 @@ pub const PLAYBACK_LEVEL: Duration = Duration::from_millis(50);
 const CAPACITY: Duration = Duration::from_millis(400);
 /// Playing begins, and begins again after it ran dry, with this much.
 const BEGIN_WITH: Duration = Duration::from_millis(70);
+/// How long it rises and falls.
+const RAMP: Duration = Duration::from_millis(10);
 
 /// The writing end, held by the audio stage.
 #[derive(Debug)]
@@ -32,6 +37,21 @@ pub struct PlaybackTap {
     playing: bool,
     begin_with: usize,
     dry: Arc<AtomicU64>,
+    hushed: Arc<AtomicBool>,
+    gain: f32,
+    /// Frames that it rises and falls.
+    ramp: usize,
+}
+
+/// Lets an output fall silent, from any thread.
+#[derive(Debug)]
+pub struct Hush(Arc<AtomicBool>);
+
+impl Hush {
+    /// What the output reads from now on falls to silence within 10 ms, and stays silent.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Makes a pair for stereo at `rate` Hz.
@@ -51,6 +71,9 @@ pub fn playback_ring(rate: u32) -> (PlaybackSink, PlaybackTap) {
         playing: false,
         begin_with: format.frames_in(BEGIN_WITH) * 2,
         dry,
+        hushed: Arc::new(AtomicBool::new(false)),
+        gain: 0.0,
+        ramp: format.frames_in(RAMP).max(1),
     };
     (sink, tap)
 }
@@ -92,6 +115,11 @@ impl PlaybackSink {
 }
 
 impl PlaybackTap {
+    /// The hand that lets it fall silent.
+    pub fn hush(&self) -> Hush {
+        Hush(Arc::clone(&self.hushed))
+    }
+
     /// Gives `count` frames to `put(i, frame)`: sound while there is some, silence behind it.
     pub fn read(&mut self, count: usize, mut put: impl FnMut(usize, [f32; 2])) {
         self.playing |= self.samples.slots() >= self.begin_with;
@@ -100,22 +128,43 @@ impl PlaybackTap {
         } else {
             0
         };
+        let ends = have < count;
+        let step = 1.0 / small(self.ramp);
+        let step = if self.hushed.load(Ordering::Relaxed) {
+            -step
+        } else {
+            step
+        };
         if let Ok(chunk) = self.samples.read_chunk(have * 2) {
             let (a, b) = chunk.as_slices();
             let mut samples = a.iter().chain(b).copied();
             let mut i = 0;
             while let (Some(left), Some(right)) = (samples.next(), samples.next()) {
-                put(i, [left, right]);
+                self.gain = (self.gain + step).clamp(0.0, 1.0);
+                let left_over = have - i;
+                let gain = if ends && left_over <= self.ramp {
+                    self.gain * small(left_over - 1) / small(self.ramp)
+                } else {
+                    self.gain
+                };
+                put(i, [left * gain, right * gain]);
                 i += 1;
             }
             chunk.commit_all();
         }
         (have..count).for_each(|i| put(i, [0.0; 2]));
-        if self.playing && have < count {
+        if self.playing && ends {
             self.playing = false;
+            self.gain = 0.0;
             self.dry.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// A count of frames of a ramp.
+#[expect(clippy::cast_precision_loss, reason = "a count of some hundreds")]
+const fn small(frames: usize) -> f32 {
+    frames as f32
 }
 
 #[cfg(test)]
@@ -138,10 +187,12 @@ mod tests {
         );
         assert!(sink.push(&[[0.25, 0.0]; 40]));
         assert_eq!((sink.queued(), sink.rate()), (100, 1000));
-        assert_eq!(read(&mut tap, 60), [[0.5, -0.5]; 60]);
+        let first = read(&mut tap, 60);
+        assert!((first[0][0] - 0.05).abs() < 1e-6, "it rises over 10 frames");
+        assert_eq!(first[10..], [[0.5, -0.5]; 50]);
         let rest = read(&mut tap, 50);
-        assert_eq!(rest[39], [0.25, 0.0]);
-        assert_eq!(rest[40..], [[0.0; 2]; 10]);
+        assert_eq!(rest[..30], [[0.25, 0.0]; 30]);
+        assert_eq!(rest[39..], [[0.0; 2]; 11], "and falls before it runs dry");
         assert_eq!(sink.ran_dry(), 1);
         assert!(sink.push(&[[0.5; 2]; 30]));
         assert_eq!(read(&mut tap, 30), [[0.0; 2]; 30], "it gathers first");
@@ -149,5 +200,28 @@ mod tests {
         assert!(!sink.is_abandoned());
         drop(tap);
         assert!(sink.is_abandoned());
+    }
+
+    #[test]
+    fn beginning_hushing_and_running_dry_do_not_click() {
+        // a constant, in which each step is one of the gain
+        let (mut sink, mut tap) = playback_ring(48_000);
+        let hush = tap.hush();
+        let mut out = Vec::new();
+        let mut read = |tap: &mut PlaybackTap, count| {
+            tap.read(count, |_, frame| out.push(frame[0]));
+            out.last().copied()
+        };
+        assert!(sink.push(&[[0.5; 2]; 9600]));
+        assert_eq!(read(&mut tap, 4800), Some(0.5));
+        assert_eq!(read(&mut tap, 9600), Some(0.0), "dry");
+        assert!(sink.push(&[[0.5; 2]; 9600]));
+        assert_eq!(read(&mut tap, 4800), Some(0.5));
+        hush.now();
+        assert_eq!(read(&mut tap, 512), Some(0.0), "within 10 ms");
+        assert_eq!(read(&mut tap, 9600), Some(0.0));
+        let steps = out.windows(2).map(|w| (w[1] - w[0]).abs());
+        let worst = steps.fold(0.0, f32::max);
+        assert!(worst < 1.1 * 0.5 / 480.0, "{worst}");
     }
 }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 use serde::Serialize;
 
+#[cfg(feature = "mic")]
+use crate::media::playback::Hush;
 use crate::media::playback::PlaybackSink;
 use crate::stage::{StageHandle, StopFlag, spawn};
 
@@ -24,6 +26,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LIST_WITHIN: Duration = Duration::from_secs(5);
 /// How long closing waits before the thread is left behind.
 const CLOSE_WITHIN: Duration = Duration::from_millis(300);
+/// From when an output is hushed to when its silence is heard: what the system holds, and the fall.
+#[cfg(feature = "mic")]
+const PLAYED_OUT: Duration = Duration::from_millis(100);
 
 /// An output that could be chosen now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -146,6 +151,13 @@ fn play(device: Option<&str>, opened: Opened<'_>, stop: &StopFlag) -> Result<(),
 fn play(_device: Option<&str>, _opened: Opened<'_>, stop: &StopFlag) -> Result<(), String> {
     while !stop.sleep(Duration::from_secs(3600)) {}
     Err("this build has no sound devices: it was built without the feature mic".to_owned())
+}
+
+/// Lets an output that still plays fall silent before it is closed, which would cut its sound off with a click.
+#[cfg(feature = "mic")]
+fn fall_silent(hush: &Hush) {
+    hush.now();
+    crossbeam_channel::after(PLAYED_OUT).recv().ok(); // the time has come
 }
 
 /// Why the output of that name was not opened.

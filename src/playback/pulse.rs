@@ -64,6 +64,7 @@ pub(super) fn play(
     let chosen = names::choose(&wanted, &labels).map_err(|e| super::not_found(&wanted, &e))?;
     let (info, label) = all.swap_remove(chosen);
     let (ring, tap) = playback_ring(ENGINE_RATE);
+    let hush = tap.hush();
     let stream = open(server, &info, tap)?;
     opened(&label.name, &label.id, ring);
     let mut asked = 0_u32;
@@ -84,6 +85,7 @@ pub(super) fn play(
             break;
         }
     }
+    super::fall_silent(&hush);
     Ok(())
 }
 

@@ -95,6 +95,7 @@ pub(super) fn play(
     let failed = |e: cpal::Error| format!("{} cannot be opened: {e}", label.name);
     let supported = device.default_output_config().map_err(failed)?;
     let (ring, mut tap) = playback_ring(supported.sample_rate());
+    let hush = tap.hush();
     let channels = usize::from(supported.channels().max(1));
     let lost = Arc::new(AtomicBool::new(false));
     let errors = Arc::clone(&lost);
@@ -117,6 +118,7 @@ pub(super) fn play(
             return Err(format!("{} went away", label.name));
         }
     }
+    super::fall_silent(&hush);
     Ok(())
 }
 

@@ -26,9 +26,10 @@ use self::fader::Fader;
 use self::gate::Gate;
 use self::high_pass::HighPass;
 use self::noise::Noise;
+use self::smooth::peak;
 use super::InputMix;
-use super::clock::Frame;
-use super::meter::Meter;
+use super::clock::{BLOCK_FRAMES, Frame};
+use super::meter::{Meter, is_full};
 use super::timeline::{Timeline, ratio};
 
 /// The cross-fade between two reading places: 10 ms.
@@ -48,6 +49,9 @@ pub(super) struct Strip {
     compressor: Compressor,
     fader: Fader,
     pub(super) meter: Meter,
+    /// Frames of the last block that were at full scale as they came in, where there were any.
+    came_full: [bool; BLOCK_FRAMES],
+    any_came_full: bool,
     /// Of a block at the place read before, while fading away from it.
     old: [Frame; CROSSFADE_FRAMES],
 }
@@ -65,6 +69,8 @@ impl Strip {
             compressor: Compressor::new(),
             fader: Fader::new(),
             meter: Meter::default(),
+            came_full: [false; BLOCK_FRAMES],
+            any_came_full: false,
             old: [[0.0; 2]; CROSSFADE_FRAMES],
         };
         strip.set(mix, talking);
@@ -144,7 +150,12 @@ impl Strip {
             read(timeline, old, &mut self.old[..fade]);
             self.noise.process(timeline, old, &mut self.old[..fade]);
         }
-        self.meter.count_clipped(read(timeline, from, block));
+        self.any_came_full = read(timeline, from, block);
+        if self.any_came_full {
+            for (full, frame) in self.came_full.iter_mut().zip(&*block) {
+                *full = is_full(frame);
+            }
+        }
         self.noise.process(timeline, from, block);
         if old.is_some() {
             for (i, (new, old)) in block.iter_mut().zip(&self.old[..fade]).enumerate() {
@@ -161,22 +172,29 @@ impl Strip {
         }
         self.fader.process(block);
     }
+
+    /// Tells the meter of a block that was rendered.
+    pub(super) fn measure(&mut self, block: &[Frame]) {
+        let came_full = self.any_came_full.then_some(&self.came_full[..]);
+        self.meter.push_with(block, came_full);
+    }
 }
 
-/// Reads the input's own sound; returns how many frames were at full scale or above.
-fn read(timeline: &Timeline, from: i64, block: &mut [Frame]) -> usize {
-    block.fill([0.0; 2]);
-    timeline.read(from, block.len(), |i, frame| block[i] = frame);
-    let strange = |s: &&mut f32| s.is_nan() || s.abs() > LOUDEST;
-    for sample in block.as_flattened_mut().iter_mut().filter(strange) {
-        *sample = if sample.is_nan() {
-            0.0
-        } else {
-            sample.clamp(-LOUDEST, LOUDEST)
-        };
+/// Reads the input's own sound; tells whether any of it is at full scale or above.
+fn read(timeline: &Timeline, from: i64, block: &mut [Frame]) -> bool {
+    timeline.copy(from, block);
+    let peak = peak(block);
+    let strange = peak.is_nan();
+    if strange || peak > LOUDEST {
+        for sample in block.as_flattened_mut() {
+            *sample = if sample.is_nan() {
+                0.0
+            } else {
+                sample.clamp(-LOUDEST, LOUDEST)
+            };
+        }
     }
-    let full = |f: &&Frame| f[0].abs().max(f[1].abs()) >= 1.0;
-    block.iter().filter(full).count()
+    (strange || peak >= 1.0) && block.iter().any(is_full)
 }
 
 #[cfg(test)]

@@ -151,10 +151,17 @@ pub(in crate::audio) fn left_after(frames: f32, ms: f32) -> f32 {
 
 /// The highest sample of either channel.
 pub(in crate::audio) fn peak(frames: &[Frame]) -> f32 {
-    frames
-        .as_flattened()
-        .iter()
-        .fold(0.0, |highest, s| s.abs().max(highest))
+    highest(frames.as_flattened())
+}
+
+/// The highest of some samples; one that is no number is higher than all others.
+pub(in crate::audio) fn highest(samples: &[f32]) -> f32 {
+    // numbers without a sign are in the order of their bits, and integers are compared many at a time, which the rules for
+    // what is no number forbid with `f32::max`
+    let bits = samples.iter().fold(0, |highest: i32, s| {
+        highest.max(s.abs().to_bits().cast_signed())
+    });
+    f32::from_bits(bits.cast_unsigned())
 }
 
 #[cfg(test)]
@@ -189,6 +196,14 @@ mod tests {
         let lowest = (0..500).map(|_| switch.step()).fold(1.0, f32::min);
         assert_eq!(lowest, 0.0);
         assert!(switch.is_off());
+    }
+
+    #[test]
+    fn the_highest_sample_is_found() {
+        assert_eq!(highest(&[]), 0.0);
+        assert_eq!(highest(&[0.25, -0.5, 0.0, 0.375, -0.0]), 0.5);
+        assert_eq!(highest(&[1.0, f32::NEG_INFINITY]), f32::INFINITY);
+        assert!(highest(&[f32::INFINITY, f32::NAN, 1.0]).is_nan());
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn run(strip: &mut Strip, timeline: &Timeline, from: i64, blocks: usize) -> Vec<
     for (n, block) in out.chunks_mut(BLOCK_FRAMES).enumerate() {
         let at = from + offset(n * BLOCK_FRAMES);
         strip.render(timeline, at, None, block, None);
+        strip.measure(block);
     }
     out
 }
@@ -56,77 +57,6 @@ fn strip(chain: ChainSettings) -> Strip {
         ..InputMix::default()
     };
     Strip::new(&controls, false)
-}
-
-/// White, roughly normal, of power 1.
-fn white(rng: &mut fastrand::Rng) -> f32 {
-    (0..12).map(|_| rng.f32()).sum::<f32>() - 6.0
-}
-
-fn power(samples: &[f32]) -> f64 {
-    samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64
-}
-
-/// Of `heard` against `clean`, in dB: everything that is not a copy of the clean voice is noise, what the suppression
-/// did to the voice, too.
-fn snr_db(clean: &[f32], heard: &[f32]) -> f64 {
-    let product = |a: &[f32], b: &[f32]| -> f64 {
-        let pairs = a.iter().zip(b);
-        pairs
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum::<f64>()
-            / a.len() as f64
-    };
-    let share = product(clean, heard) / power(clean);
-    let signal = share * share * power(clean);
-    10.0 * (signal / (power(heard) - signal)).log10()
-}
-
-/// The voice with white noise 10 dB below it, through the suppression `times` times, each time with other noise.
-fn suppressed(clean: &[f32], blocks: usize, times: u64) -> Vec<Vec<f32>> {
-    let mut chain = ChainSettings::default();
-    chain.noise.on = true;
-    #[expect(clippy::cast_possible_truncation, reason = "an amplitude")]
-    let level = (power(clean) / 10.0).sqrt() as f32;
-    (0..times)
-        .map(|seed| {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let mut noisy = |s: &f32| [s + white(&mut rng) * level; 2];
-            let noisy: Vec<Frame> = clean.iter().map(&mut noisy).collect();
-            let out = run(&mut strip(chain), &timeline(&noisy), 0, blocks);
-            out.iter().map(|f| f[0]).collect()
-        })
-        .collect()
-}
-
-#[test]
-fn noise_suppression_improves_speech_in_white_noise_by_8_db() {
-    let voice = speech();
-    let blocks = voice.len() / BLOCK_FRAMES - 2;
-    let clean = &voice[..blocks * BLOCK_FRAMES];
-    let heard = suppressed(&voice, blocks, 8);
-    // what is the same whatever the noise is the voice, what differs is the noise that is left
-    let voice_left: Vec<f32> = (0..clean.len())
-        .map(|i| heard.iter().map(|h| h[i]).sum::<f32>() / 8.0)
-        .collect();
-    let noise: f64 = heard
-        .iter()
-        .map(|h| {
-            let differs: Vec<f32> = h.iter().zip(&voice_left).map(|(a, b)| a - b).collect();
-            power(&differs)
-        })
-        .sum::<f64>()
-        / 7.0;
-    let after = 10.0 * ((power(&voice_left) - noise / 8.0) / noise).log10();
-    assert!(after - 10.0 >= 8.0, "10 dB -> {after:.1} dB");
-    let copy = snr_db(clean, &voice_left);
-    // in its place to the sample: shifted, less of it is a copy of the clean voice
-    for shift in [1, 2, 5, 480] {
-        let end = clean.len() - shift;
-        let early = snr_db(&clean[shift..], &voice_left[..end]);
-        let late = snr_db(&clean[..end], &voice_left[shift..]);
-        assert!(early < copy && late < copy, "{shift}: {early:.1} {late:.1}");
-    }
 }
 
 #[test]

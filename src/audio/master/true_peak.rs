@@ -6,6 +6,8 @@
 
 use std::f64::consts::PI;
 
+use crate::audio::chain::smooth::highest;
+
 /// Samples to each side of a point between two samples.
 pub(super) const HALF: usize = 12;
 const TAPS: usize = 2 * HALF;
@@ -57,8 +59,7 @@ impl Interpolator {
         for (n, peaks) in peaks.chunks_mut(GROUP).enumerate() {
             let first = at + n * GROUP + 1 - HALF;
             let around = &samples[first..first + peaks.len() + TAPS - 1];
-            let highest = around.iter().fold(0.0_f32, |h, s| s.abs().max(h));
-            if highest <= unlikely {
+            if highest(around) <= unlikely {
                 continue;
             }
             for (peak, sample) in peaks.iter_mut().zip(&around[HALF - 1..]) {

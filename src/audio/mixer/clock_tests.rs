@@ -115,6 +115,7 @@ fn check(ppm: f64, seconds: i64) {
     assert!((20..480).contains(&heard.offset), "{ppm} ppm: {heard:?}");
     assert!(heard.break_of_tone < 0.01, "{ppm} ppm: {heard:?}");
     assert!(heard.distortion_db < -80.0, "{ppm} ppm: {heard:?}");
+    tracing::info!(ppm, seconds, ?heard, "a clock that is off");
 }
 
 #[test]
@@ -128,6 +129,7 @@ fn a_clock_that_is_off_is_followed_without_loss_or_distortion() {
 #[test]
 #[ignore = "takes minutes: cargo test --lib six_hours -- --ignored"]
 fn six_hours_of_a_clock_that_is_off() {
+    tracing_subscriber::fmt().try_init().ok(); // shows the figures
     for ppm in [300.0, -300.0] {
         check(ppm, 6 * 3600);
     }

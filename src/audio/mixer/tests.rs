@@ -567,6 +567,20 @@ fn each_input_has_its_levels_and_a_clip_mark() {
 }
 
 #[test]
+fn a_frame_at_full_scale_before_and_after_is_marked_once() {
+    let mut mixer = Mixer::new(ORIGIN);
+    mixer.set_mixes(only(1, gain(6.0206, false)));
+    // ten frames come at full scale, twenty more are driven there by the gain
+    let mut device = Device::stereo(&mut mixer, 1, |i| match i {
+        20_000..20_010 => 1.0,
+        30_000..30_020 => 0.6,
+        _ => 0.1,
+    });
+    run(&mut mixer, &mut [&mut device], 50);
+    assert_eq!(stats(&mixer).inputs[0].clipped, 30);
+}
+
+#[test]
 fn the_talk_key_opens_what_waits_for_it() {
     let mut mixer = Mixer::new(ORIGIN);
     mixer.set_mixes(only(1, with_chain(|c| c.push_to_talk = true)));
