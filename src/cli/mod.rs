@@ -9,6 +9,7 @@ mod encoder_args;
 mod encoders;
 mod hide;
 mod network_args;
+mod play_args;
 mod push;
 mod push_args;
 mod record_args;

@@ -11,6 +11,7 @@ mod filters;
 mod network;
 mod pictures;
 mod record;
+mod scenes;
 mod screen;
 mod sound;
 mod watermark;

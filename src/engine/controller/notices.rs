@@ -113,6 +113,13 @@ impl Controller {
                 };
                 self.tell(severity, EventKind::SourceLost { source }, text);
             }
+            SourceEvent::Trouble(text) => {
+                self.tell(
+                    Severity::Degraded,
+                    EventKind::SourceTrouble { source },
+                    text,
+                );
+            }
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
                 self.tell(Severity::Notice, EventKind::SourceEnded { source }, text);
@@ -157,6 +164,7 @@ impl Controller {
                 let kind = EventKind::SoundLost { source, absent };
                 self.tell(Severity::Degraded, kind, text);
             }
+            SourceEvent::Trouble(text) => tracing::warn!(source, text), // no sound has any
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
                 self.tell(Severity::Notice, EventKind::SoundEnded { source }, text);
