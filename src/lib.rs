@@ -81,6 +81,7 @@
 //! | audio to the output that is listened to | 400 ms | the block is left out | `listen.dropped` |
 //! | order to keep a file | 1 | the disk is at it already | |
 //! | orders to a recording | 64 | ignored | |
+//! | orders to a source that plays | 16 | ignored; of places to go to only the last waits | |
 //! | replay buffer | its seconds, 256 MiB | whole stretches between keyframes go, oldest first | `short` |
 //! | readback ring | 3 | this tick's picture is skipped | `skipped` |
 //! | render to encoder | 3 frames | this tick's picture is skipped | `skipped` |

@@ -2,6 +2,8 @@
 //! against each other.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "golden/fade.rs"]
+mod fade;
 #[path = "golden/filters.rs"]
 mod filters;
 #[path = "golden/overlays.rs"]

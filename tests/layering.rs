@@ -153,6 +153,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         "ebur128",
         &["audio/master/loudness", "audio/master/limiter/tests"],
     ),
+    ("moxcms", &["capture/still/icc"]),
     ("x11rb", &["capture/screen"]),
     ("wgpu", &["gpu", "render", "ui"]),
     ("fontdb", &["render/overlay/text"]),

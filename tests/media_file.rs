@@ -29,6 +29,7 @@ fn spec(path: &Path, looped: bool) -> SourceSpec {
     SourceSpec::File(MediaFileSettings {
         path: path.to_owned(),
         looped,
+        ..MediaFileSettings::default()
     })
 }
 

@@ -11,13 +11,14 @@ pub mod media_file;
 pub mod microphone;
 mod no_signal;
 mod pacing;
+pub mod play;
 pub mod probe;
 pub mod screen;
 pub mod still;
 pub mod supervisor;
 pub mod test_pattern;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -29,6 +30,7 @@ use crate::media::time::{FrameRate, MediaClock};
 use crate::media::video::{Resolution, VideoFrame};
 use crate::media::{Recovery, SourceId};
 use camera::control::Control;
+use play::{PlayOrder, Playback};
 
 /// Where a picture comes from, with the settings of that kind. Plain data, saved in the settings file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,8 @@ impl SourceSpec {
         match (self, other) {
             (Self::Camera(a), Self::Camera(b)) => a.device == b.device,
             (Self::Screen(a), Self::Screen(b)) => a.is_same_device(b),
+            (Self::File(a), Self::File(b)) => a.path == b.path,
+            (Self::Still(a), Self::Still(b)) => a.path == b.path,
             (a, b) => a == b,
         }
     }
@@ -81,6 +85,9 @@ impl SourceSpec {
         match (self, other) {
             (Self::Camera(a), Self::Camera(b)) => a.is_same_stream(b),
             (Self::Screen(a), Self::Screen(b)) => a.is_same_stream(b),
+            (Self::File(a), Self::File(b)) => a.is_same_stream(b),
+            // how a slide show goes on can be changed while it runs
+            (Self::Still(a), Self::Still(b)) => a.path == b.path,
             (a, b) => a == b,
         }
     }
@@ -202,6 +209,21 @@ pub trait VideoSource {
     /// Pictures that came broken and were left out, since it was opened.
     fn corrupt(&self) -> u64 {
         0
+    }
+
+    /// Something a person should know though it goes on (a file that is damaged), once each.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Where it stands, if it is something that is played.
+    fn playback(&self) -> Option<Playback> {
+        None
+    }
+
+    /// Stands still, goes on, goes elsewhere, if it is something that is played.
+    fn play(&mut self, order: PlayOrder) {
+        let _ = order;
     }
 
     /// What can be set while it runs, as it is set now.
@@ -481,12 +503,18 @@ pub fn spec_or_file(name: &str) -> Result<SourceSpec, screen::area::RegionError>
     }
 }
 
-/// A path as the user typed it or dropped it.
+/// A path as the user typed it or dropped it: a picture, a film, or a folder of either.
 pub fn file_spec(path: PathBuf) -> SourceSpec {
-    let picture = ["png", "apng", "jpg", "jpeg", "webp", "gif"];
-    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    if ending.is_some_and(|e| picture.iter().any(|p| e == *p)) {
-        return SourceSpec::Still(still::StillSettings { path });
+    // a folder with films or music is a list of them, one with pictures alone a slide show
+    let plays = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.into_iter().any(|e| media_file::is_media(&e.path()))
+    };
+    if still::is_picture(&path) || (path.is_dir() && !plays(&path)) {
+        return SourceSpec::Still(still::StillSettings {
+            path,
+            ..Default::default()
+        });
     }
     SourceSpec::File(media_file::MediaFileSettings {
         path,

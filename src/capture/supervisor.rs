@@ -9,6 +9,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::camera::control::Control;
+use super::play::{PlayOrder, Playback};
 use super::{
     AudioSource, AudioSpec, SourceContext, SourceError, SourceSpec, VideoSource, no_signal,
     open_audio, open_video,
@@ -36,6 +38,8 @@ pub enum SourceEvent {
     /// It stopped delivering; `retrying` tells whether the supervisor goes on by itself. Told once for each reason, not
     /// for each attempt that fails for the same one.
     Down { error: SourceError, retrying: bool },
+    /// It goes on, but something is wrong with it: in words.
+    Trouble(String),
     /// It reached its end (a file that does not loop).
     Ended,
 }
@@ -63,6 +67,9 @@ pub struct SourceStats {
     /// For desktop sound: the system's name of the output that is captured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// Where a file stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playback: Option<Playback>,
 }
 
 /// A supervised source. Dropping it asks the source to stop and does not wait.
@@ -93,10 +100,28 @@ struct State {
     output: Option<String>,
     /// Settings that the running source has not seen yet.
     adjust: Option<SourceSpec>,
+    /// What the running source has not been told yet (edge: engine to source; bound [`MOST_ORDERS`]; more are ignored).
+    orders: VecDeque<PlayOrder>,
+    playback: Option<Playback>,
     ended: bool,
 }
 
+/// Orders that wait for a source that is busy.
+const MOST_ORDERS: usize = 16;
+
 impl SourceHandle {
+    /// Tells a source that is played what to do; does nothing to others. Returns at once.
+    pub fn play(&self, order: PlayOrder) {
+        let orders = &mut self.shared.state.lock().orders;
+        // of places to go to the last one counts: a slider gives many
+        if matches!(order, PlayOrder::Seek(_)) {
+            orders.retain(|o| !matches!(o, PlayOrder::Seek(_)));
+        }
+        if orders.len() < MOST_ORDERS {
+            orders.push_back(order);
+        }
+    }
+
     /// Starts supervising a picture source (its sound goes to the audio stage by itself). Returns at once; the first
     /// opening happens on the source's thread.
     pub fn start_video(spec: SourceSpec, cx: SourceContext, listener: SourceListener) -> Self {
@@ -237,6 +262,7 @@ impl SourceHandle {
             corrupt: state.corrupt,
             controls: state.controls.clone(),
             output: state.output.clone(),
+            playback: state.playback.clone(),
         }
     }
 
@@ -308,6 +334,7 @@ impl Run {
                 state.up = false;
                 state.controls.clear();
                 state.output = None;
+                state.playback = None;
             }
             if !self.cleared {
                 self.clear_at
@@ -392,11 +419,18 @@ impl Run {
 
     /// Hands new settings to the running source, and takes its counters.
     fn adjust(&self, source: &mut dyn VideoSource, corrupt_before: u64) {
-        let adjust = {
+        if let Some(trouble) = source.trouble() {
+            tracing::debug!(source = %self.cx.id, name = self.name, trouble, "source is in trouble");
+            (self.listener)(SourceEvent::Trouble(trouble));
+        }
+        let playback = source.playback();
+        let (adjust, orders) = {
             let mut state = self.shared.state.lock();
             state.corrupt = corrupt_before + source.corrupt();
-            state.adjust.take()
+            state.playback = playback;
+            (state.adjust.take(), std::mem::take(&mut state.orders))
         };
+        orders.into_iter().for_each(|order| source.play(order));
         if let Some(spec) = adjust {
             source.adjust(&spec);
             let controls = source.controls();

@@ -8,6 +8,7 @@ use super::{Exit, fail};
 use crate::engine::EngineHandle;
 use crate::engine::command::Command;
 use crate::output::record::Order;
+use crate::settings::scenes::TransitionSettings;
 use crate::stage::{StopFlag, spawn};
 
 /// Longest line that is looked at, in characters.
@@ -60,9 +61,15 @@ fn parse(line: &str) -> Result<Option<Command>, String> {
             Some(path) => Command::Screenshot(path),
             None => return Err("picture: name the PNG file".to_owned()),
         },
+        "scene" | "cut" if rest.is_empty() => return Err(format!("{word}: name the scene")),
+        "scene" | "cut" => Command::SwitchScene {
+            name: rest.to_owned(),
+            transition: (word == "cut").then_some(TransitionSettings::CUT),
+        },
         other => {
             return Err(format!(
-                "{other:?} is no order: pause, resume, split, mark TITLE, replay [FILE], picture FILE"
+                "{other:?} is no order: pause, resume, split, mark TITLE, replay [FILE], picture FILE, scene NAME, \
+                 cut NAME"
             ));
         }
     }))
@@ -88,6 +95,14 @@ mod tests {
             Ok(Some(Command::SaveReplay(Some(p)))) if p.as_os_str() == "/tmp/x y.mp4"
         ));
         assert!(matches!(parse(""), Ok(None)));
-        assert!(parse("picture").is_err() && parse("dance").is_err());
+        assert!(matches!(
+            parse("scene 休息 1"),
+            Ok(Some(Command::SwitchScene { name, transition: None })) if name == "休息 1"
+        ));
+        assert!(matches!(
+            parse("cut Game"),
+            Ok(Some(Command::SwitchScene { name, transition: Some(TransitionSettings::CUT) })) if name == "Game"
+        ));
+        assert!(parse("picture").is_err() && parse("scene").is_err() && parse("dance").is_err());
     }
 }

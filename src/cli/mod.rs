@@ -10,6 +10,7 @@ mod encoders;
 mod hide;
 mod link_args;
 mod network_args;
+mod play_args;
 mod push;
 mod push_args;
 mod record_args;

@@ -37,6 +37,7 @@ pub(super) fn run(args: PushArgs) -> Exit {
         AdapterChoice::Best
     };
     let makes_mp4 = settings.recording.make_mp4;
+    let several_scenes = !settings.scenes.others.is_empty();
     let gpu = match GpuContext::headless(choice) {
         Ok(gpu) => gpu,
         Err(e) => return fail(&chain(&e), Exit::NotOpened),
@@ -53,7 +54,10 @@ pub(super) fn run(args: PushArgs) -> Exit {
         Ok(engine) => engine,
         Err(e) => return fail(&chain(&e), Exit::NotOpened),
     };
-    let mut show = Show::new(engine.handle().clone(), &args);
+    let mut show = Show {
+        several_scenes,
+        ..Show::new(engine.handle().clone(), &args)
+    };
     let exit = match show.begin(secrets, more) {
         Ok(()) => {
             block_on(show.outcome(&news)).unwrap_or_else(|e| fail(&chain(&e), Exit::NotOpened))
@@ -85,6 +89,8 @@ struct Show<'a> {
     up: HashSet<String>,
     /// A recording was begun.
     recorded: bool,
+    /// There are further scenes: what ends or breaks in one of them does not end the show.
+    several_scenes: bool,
     /// Something asked for was not done to its end.
     spoiled: bool,
     next_figures: Instant,
@@ -107,6 +113,7 @@ impl<'a> Show<'a> {
             up: HashSet::new(),
             recorded: false,
             spoiled: false,
+            several_scenes: false,
             next_figures: Instant::now() + Duration::from_secs(1),
         }
     }
@@ -227,6 +234,9 @@ impl<'a> Show<'a> {
             EventKind::OutputFailed { .. } => Some(Exit::Lost),
             EventKind::EncoderFailed | EventKind::StageFailed { .. } => Some(Exit::NotOpened),
             EventKind::ServerFailed => Some(Exit::NotOpened),
+            EventKind::SourceEnded { .. } | EventKind::SourceLost { .. } if self.several_scenes => {
+                None
+            }
             EventKind::SourceEnded { .. } => Some(Exit::Done),
             EventKind::RecordingStarted => {
                 self.recorded = true;

@@ -9,11 +9,11 @@ use super::chain;
 use super::encoder_args::EncoderArgs;
 use super::link_args::LinkArgs;
 use super::network_args::NetworkArgs;
+use super::play_args::PlayArgs;
 use super::record_args::RecordOptions;
 use super::sound_args::SoundArgs;
 use crate::capture::camera::CameraSettings;
 use crate::capture::camera::mode::CameraMode;
-use crate::capture::media_file::MediaFileSettings;
 use crate::capture::screen::ScreenSettings;
 use crate::capture::{SourceSpec, spec_or_file};
 use crate::media::time::FrameRate;
@@ -57,9 +57,8 @@ pub(super) struct PushArgs {
     /// Leave the mouse pointer out of the picture.
     #[arg(long)]
     no_cursor: bool,
-    /// Start a media file again at its end.
-    #[arg(long = "loop")]
-    looped: bool,
+    #[command(flatten)]
+    play: PlayArgs,
     #[command(flatten)]
     pub(super) sound: SoundArgs,
     #[command(flatten)]
@@ -185,6 +184,14 @@ impl PushArgs {
                 .map_err(|e| chain(&e))?
                 .ok_or_else(|| format!("--config: there is no file {}", path.display()))?,
         };
+        if let Some(name) = &self.play.scene
+            && !settings.switch_scene_to(name)
+        {
+            let names = settings.scenes.names().join(", ");
+            return Err(format!(
+                "--scene: there is none called {name}; there are {names}"
+            ));
+        }
         let Settings {
             video,
             encoder,
@@ -281,11 +288,7 @@ impl PushArgs {
                 mode: self.camera_mode,
                 ..camera
             }),
-            SourceSpec::File(file) => SourceSpec::File(MediaFileSettings {
-                looped: self.looped,
-                ..file
-            }),
-            other => other,
+            other => self.play.over(other),
         }
     }
 }

@@ -124,6 +124,7 @@ fn file(text: &str) -> Result<SoundSettings, String> {
     let settings = MediaFileSettings {
         path: path.into(),
         looped: once.is_empty(),
+        ..MediaFileSettings::default()
     };
     sound(AudioSpec::File(settings), options.into_iter())
 }

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::capture::play::PlayOrder;
+use crate::media::SourceId;
 use crate::media::packet::Bitrate;
 use crate::output::record::Order;
 use crate::rtmp::url::{Login, RtmpUrl, StreamKey};
 use crate::settings::Settings;
+use crate::settings::scenes::TransitionSettings;
 
 /// A wish of the user. The engine answers by its [`Status`](super::status::Status) and by events.
 #[derive(Debug, Clone)]
@@ -63,6 +66,15 @@ pub enum Command {
         /// What it is set to; its default when absent.
         value: Option<i64>,
     },
+    /// Put the scene of this name on air; the settings follow.
+    SwitchScene {
+        /// As in the list of scenes.
+        name: String,
+        /// How; as the settings say when absent.
+        transition: Option<TransitionSettings>,
+    },
+    /// Have a source that is played (a media file) stand still, go on or go elsewhere.
+    Play(SourceId, PlayOrder),
     /// Make the next picture a keyframe.
     RequestKeyframe,
     /// Save the composed picture as PNG.

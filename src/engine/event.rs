@@ -46,6 +46,11 @@ pub enum EventKind {
         /// Its name.
         source: String,
     },
+    /// A source goes on, but something is wrong with it.
+    SourceTrouble {
+        /// Its name.
+        source: String,
+    },
     /// A file that does not loop reached its end.
     SourceEnded {
         /// Its name.

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::notice::{Notice, NoticeSender};
 use super::status::{SoundStatus, SourceStatus};
+use crate::capture::play::PlayOrder;
 use crate::capture::supervisor::{SourceHandle, SourceListener};
 use crate::capture::{AudioSpec, SourceContext, SourceSpec};
 use crate::media::SourceId;
@@ -94,16 +95,25 @@ impl SourceSet {
         Arc::new(move |event| notices.send(Notice::Source(id, event)))
     }
 
-    /// Opens what `scene` needs and is not open yet, closes what it no longer needs (all, when `reopen`), and returns
-    /// what the renderer draws from now on.
+    /// Opens what `scene` needs and is not open yet, closes what neither it nor a scene that is `leaving` needs (all, when
+    /// `reopen`), and returns what the renderer draws from now on.
     pub(super) fn apply(
         &mut self,
         scene: &Scene,
         video: &VideoSettings,
+        leaving: &[SourceId],
         reopen: bool,
     ) -> SceneState {
         let wanted = || scene.layers.iter().filter(|l| needs_source(l));
-        let is_wanted = |s: &Open| wanted().any(|l| l.source.is_same_stream(&s.spec));
+        // a camera that is wanted in another mode is not open twice: the scene that leaves keeps its last picture
+        let taken = |s: &Open| {
+            let camera = matches!(s.spec, SourceSpec::Camera(_));
+            camera && wanted().any(|l| l.source.is_same_device(&s.spec))
+        };
+        let is_wanted = |s: &Open| {
+            wanted().any(|l| l.source.is_same_stream(&s.spec))
+                || (leaving.contains(&s.id) && !taken(s))
+        };
         let (kept, gone) = std::mem::take(&mut self.open)
             .into_iter()
             .partition(|s| !reopen && is_wanted(s));
@@ -136,6 +146,13 @@ impl SourceSet {
                 .map(|s| (s.id, Arc::clone(s.handle.slot())))
                 .collect::<HashMap<_, _>>(),
             ..SceneState::default()
+        }
+    }
+
+    /// Tells a picture source what to do, if it is still open.
+    pub(super) fn play(&self, id: SourceId, order: PlayOrder) {
+        if let Some(open) = self.open.iter().find(|s| s.id == id) {
+            open.handle.play(order);
         }
     }
 
@@ -250,5 +267,49 @@ mod tests {
         assert!(!needs_source(&camera));
         pattern.visible = false;
         assert!(needs_source(&pattern), "it is heard");
+    }
+
+    fn camera(device: &str, mode: Option<&str>) -> Scene {
+        let camera = CameraSettings {
+            device: Some(device.to_owned()),
+            mode: mode.map(|m| m.parse().unwrap()),
+            ..CameraSettings::default()
+        };
+        Scene {
+            layers: vec![Layer::new(SourceSpec::Camera(camera))],
+            ..Scene::default()
+        }
+    }
+
+    #[test]
+    fn a_camera_is_open_while_a_scene_that_is_seen_uses_it_and_once() {
+        let (notices, _received) = NoticeSender::channel();
+        let (taps, _tapped) = crossbeam_channel::bounded(16);
+        let mut set = SourceSet::new(MediaClock::start(), taps, notices);
+        let video = VideoSettings::default();
+        let open = |set: &SourceSet| set.open.iter().map(|s| s.id.0).collect::<Vec<_>>();
+        let first = set.apply(&camera("no such camera", None), &video, &[], false);
+        let leaving = first.layer_sources;
+        assert_eq!(open(&set), [1]);
+        // two scenes with the same one
+        set.apply(&camera("no such camera", None), &video, &leaving, false);
+        assert_eq!(open(&set), [1]);
+        // the next scene has none: it stays for the fade, and not longer
+        let plain = Scene {
+            layers: vec![Layer::new(SourceSpec::Test {})],
+            ..Scene::default()
+        };
+        set.apply(&plain, &video, &leaving, false);
+        assert_eq!(open(&set), [1, 2]);
+        set.apply(&plain, &video, &[], false);
+        assert_eq!(open(&set), [2]);
+        // the same camera in another mode is not opened beside itself
+        let leaving = set
+            .apply(&camera("no such camera", None), &video, &[], false)
+            .layer_sources;
+        assert_eq!(open(&set), [3]);
+        let other = camera("no such camera", Some("yuyv:640x480@30"));
+        set.apply(&other, &video, &leaving, false);
+        assert_eq!(open(&set), [4]);
     }
 }

@@ -1,6 +1,7 @@
 //! Drawing a tick: newest frames up, filters, layers onto the composed picture, NV12 for the encoder. Records and submits
 //! one command buffer, never waits. Render thread.
 
+mod compose;
 mod layer;
 mod sprites;
 
@@ -27,6 +28,8 @@ use crate::gpu::upload::upload;
 use crate::media::SourceId;
 use crate::media::time::MediaTime;
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
+pub(in crate::render) use compose::Leaving;
+use compose::{Chains, filter_layers};
 pub(in crate::render) use layer::LayerUniform;
 use layer::{layer_draw, taps};
 use sprites::Sprites;
@@ -49,6 +52,8 @@ pub(super) struct Job<'a> {
     pub(super) drawn: &'a [Drawn],
     /// Above all, where a composed picture is made.
     pub(super) overlays: &'a [Placed],
+    /// What is still seen below all this; only for a composed picture.
+    pub(super) leaving: Option<Leaving<'a>>,
     /// [`Plan::Direct`] or [`Plan::Compose`], with the buffer for the NV12 picture.
     pub(super) nv12: Option<(Plan, &'a wgpu::Buffer)>,
     /// The window's picture.
@@ -98,8 +103,9 @@ pub(super) struct Compositor {
     uniforms: Uniforms,
     uploaded: HashMap<SourceId, Uploaded>,
     sprites: Sprites,
-    layer_filters: Vec<FilterChain>,
-    scene_filters: FilterChain,
+    chains: Chains,
+    /// Those of the scene that is fading out.
+    leaving: Chains,
     placeholder: GpuFrame,
     timer: Option<PassTimer>,
     /// How fine filters may work.
@@ -148,8 +154,8 @@ impl Compositor {
             uniforms,
             uploaded: HashMap::new(),
             sprites: Sprites::default(),
-            layer_filters: Vec::new(),
-            scene_filters: FilterChain::default(),
+            chains: Chains::default(),
+            leaving: Chains::default(),
             placeholder,
             timer: PassTimer::new(gpu),
             quality: Quality::Full,
@@ -176,12 +182,21 @@ impl Compositor {
 
     /// Records and submits `job`.
     pub(super) fn render(&mut self, job: &Job<'_>) -> Result<Submitted, PassError> {
-        self.sync_filters(job.scene);
+        self.chains.sync(job.scene, self.patient);
         let inputs = self.upload_all(job.drawn);
+        let below = match &job.leaving {
+            Some(leaving) => {
+                self.leaving.sync(leaving.scene, self.patient);
+                self.upload_all(leaving.drawn)
+            }
+            None => Vec::new(),
+        };
         let composed = job.is_composed();
         // a picture that is not composed has no use for them, but the preview between two such has
         if composed || job.overlays.is_empty() {
-            self.sprites.upload(&self.gpu, &mut self.pool, job.overlays);
+            let below = job.leaving.as_ref().map_or(&[][..], |l| l.overlays);
+            let sprites = job.overlays.iter().chain(below);
+            self.sprites.upload(&self.gpu, &mut self.pool, sprites);
         }
         self.uniforms.begin(self.uniform_count(job));
         let mut encoder = self
@@ -218,12 +233,12 @@ impl Compositor {
             cx: &mut cx,
             output: self.output,
             sprites,
-            layer_filters: &mut self.layer_filters,
-            scene_filters: &mut self.scene_filters,
+            chains: &mut self.chains,
+            leaving: &mut self.leaving,
             nv12: (&self.nv12, &self.nv12_view),
             software: self.gpu.is_software(),
         };
-        let delivered = recorder.record(job, inputs)?;
+        let delivered = recorder.record(job, inputs, below)?;
         self.uniforms.flush();
         if let Some(timer) = &self.timer {
             timer.end(&mut encoder);
@@ -240,36 +255,39 @@ impl Compositor {
             passes,
             composed,
             delivered,
-            waiting: self.chains().any(FilterChain::is_behind),
+            waiting: job.leaving.is_some() || self.chains.iter().any(FilterChain::is_behind),
             submit: before.elapsed(),
         })
     }
 
-    fn sync_filters(&mut self, scene: &Scene) {
-        let at_once = self.patient;
-        self.scene_filters.sync(None, &scene.filters, at_once);
-        self.layer_filters
-            .resize_with(scene.layers.len(), FilterChain::default);
-        for (chain, layer) in self.layer_filters.iter_mut().zip(&scene.layers) {
-            chain.sync(Some(&layer.source), &layer.filters, at_once);
-        }
+    /// Another scene comes: its filters begin anew, and those of the old one go on beside them until
+    /// [`forget_left`](Self::forget_left).
+    pub(super) fn leave_scene(&mut self) {
+        self.leaving = std::mem::take(&mut self.chains);
     }
 
-    fn chains(&self) -> impl Iterator<Item = &FilterChain> {
-        self.layer_filters
-            .iter()
-            .chain(std::iter::once(&self.scene_filters))
+    /// Nothing of the old scene is drawn any more.
+    pub(super) fn forget_left(&mut self) {
+        self.leaving = Chains::default();
+    }
+
+    /// The pass that a fade needs is compiled; begins that if not.
+    pub(super) fn prepare_fade(&mut self) -> bool {
+        self.pipelines.prepare(&[compose::variant()])
     }
 
     /// Names of the filters that the driver refused: they are off.
     pub(super) fn failed_filters(&self) -> Vec<&'static str> {
-        self.chains().flat_map(FilterChain::failed).collect()
+        self.chains.iter().flat_map(FilterChain::failed).collect()
     }
 
     /// An upper bound of the uniforms that `job` needs.
     fn uniform_count(&self, job: &Job<'_>) -> usize {
-        let filters: usize = self.chains().map(FilterChain::most_uniforms).sum();
-        2 * job.drawn.len() + job.overlays.len() + filters + 2
+        let chains = self.chains.iter().chain(self.leaving.iter());
+        let filters: usize = chains.map(FilterChain::most_uniforms).sum();
+        let below = job.leaving.as_ref();
+        let below = below.map_or(0, |l| 2 * l.drawn.len() + l.overlays.len() + 1);
+        2 * job.drawn.len() + job.overlays.len() + below + filters + 2
     }
 
     /// A picture on the GPU for each layer; uploads only what is new.
@@ -319,18 +337,24 @@ struct Recorder<'a, 'b> {
     cx: &'a mut PassContext<'b>,
     output: Resolution,
     sprites: &'a Sprites,
-    layer_filters: &'a mut [FilterChain],
-    scene_filters: &'a mut FilterChain,
+    chains: &'a mut Chains,
+    leaving: &'a mut Chains,
     nv12: (&'a wgpu::Texture, &'a wgpu::TextureView),
     software: bool,
 }
 
 impl Recorder<'_, '_> {
-    fn record(&mut self, job: &Job<'_>, inputs: Vec<GpuFrame>) -> Result<Delivered, PassError> {
+    /// `inputs` and `below` are the pictures of the job's layers, and of those that leave.
+    fn record(
+        &mut self,
+        job: &Job<'_>,
+        inputs: Vec<GpuFrame>,
+        below: Vec<GpuFrame>,
+    ) -> Result<Delivered, PassError> {
         let Some(preview) = job.preview.as_ref().filter(|_| job.compare) else {
-            return self.record_filtered(job, inputs);
+            return self.record_filtered(job, inputs, below);
         };
-        let delivered = self.record_filtered(job, inputs.clone())?;
+        let delivered = self.record_filtered(job, inputs.clone(), below)?;
         // last, because the encoder's picture may be made of the preview's
         let key = PictureKey::target(PictureKind::Rgb, self.output);
         let plain = self.cx.pool.get(key, MediaTime::ZERO)?;
@@ -356,15 +380,11 @@ impl Recorder<'_, '_> {
         &mut self,
         job: &Job<'_>,
         mut inputs: Vec<GpuFrame>,
+        below: Vec<GpuFrame>,
     ) -> Result<Delivered, PassError> {
-        for (layer, input) in job.drawn.iter().zip(&mut inputs) {
-            if layer.filtered {
-                let chain = &mut self.layer_filters[layer.index];
-                *input = chain.apply(self.cx, input.clone());
-            }
-        }
+        filter_layers(self.cx, self.chains, job.drawn, &mut inputs);
         let composed = if job.is_composed() {
-            Some(self.compose(job, &inputs)?)
+            Some(self.compose_all(job, &inputs, below)?)
         } else {
             None
         };
@@ -378,60 +398,13 @@ impl Recorder<'_, '_> {
             (Some(composed), ..) => self.nv12_of(&composed, None, buffer),
             (None, Some(layer), Some(mut input)) => {
                 if is_active(&job.scene.filters) {
-                    input = self.scene_filters.apply(self.cx, input);
+                    input = self.chains.whole.apply(self.cx, input);
                 }
                 self.nv12_of(&input, Some(&layer.quad), buffer)
             }
             // a direct picture has a layer
             (None, ..) => Ok(Delivered::Nv12),
         }
-    }
-
-    /// All layers in one pass, then the filters of the whole picture; into the preview where there is one.
-    fn compose(&mut self, job: &Job<'_>, inputs: &[GpuFrame]) -> Result<GpuFrame, PassError> {
-        let filtered = is_active(&job.scene.filters);
-        let pts = job
-            .drawn
-            .iter()
-            .find_map(|d| d.frame.as_ref())
-            .map_or(MediaTime::ZERO, |f| f.pts);
-        let target = match &job.preview {
-            Some(preview) if !filtered => preview.clone(),
-            _ => self
-                .cx
-                .pool
-                .get(PictureKey::target(PictureKind::Rgb, self.output), pts)?,
-        };
-        let mut draws: Vec<_> = job
-            .drawn
-            .iter()
-            .zip(inputs)
-            .map(|(layer, input)| layer_draw(layer, input, self.output))
-            .collect();
-        let overlays = self.sprites.draws(job.overlays, self.output);
-        if !filtered {
-            draws.extend(overlays);
-            self.cx.draw("compose", target.picture().view(), &draws)?;
-            return Ok(target);
-        }
-        self.cx.draw("compose", target.picture().view(), &draws)?;
-        let composed = self.scene_filters.apply(self.cx, target);
-        if !overlays.is_empty() {
-            let view = composed.picture().view();
-            self.cx.draw_onto("watermarks", view, &overlays)?;
-        }
-        if let Some(preview) = &job.preview {
-            let (from, to) = (
-                &composed.picture().planes()[0],
-                &preview.picture().planes()[0],
-            );
-            self.cx.encoder.copy_texture_to_texture(
-                from.as_image_copy(),
-                to.as_image_copy(),
-                to.size(),
-            );
-        }
-        Ok(composed)
     }
 
     /// The encoder's picture out of `input`: all of it, or the part that `quad` shows.

@@ -18,6 +18,7 @@ pub mod screenshot;
 mod stage;
 mod stats;
 pub mod still;
+pub mod transition;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use plan::Plan;
 use preview::PreviewSink;
 use scene::Scene;
 use screenshot::ScreenshotCallback;
+use transition::Transition;
 
 /// What the renderer draws from now on; swapped as a whole, so that a tick never mixes two scenes.
 #[derive(Debug, Default)]
@@ -53,6 +55,21 @@ pub struct SceneState {
     pub layer_sources: Vec<SourceId>,
     /// The watermarks of `scene`, as far as they are ready.
     pub overlays: Arc<OverlayBoard>,
+    /// Another scene was shown just before.
+    pub transition: Option<Arc<Transition>>,
+}
+
+impl SceneState {
+    /// The same picture for as long as it fades out: its watermarks stay as they are, whatever is put on the board.
+    pub fn leaving(&self) -> Self {
+        Self {
+            scene: self.scene.clone(),
+            sources: self.sources.clone(),
+            layer_sources: self.layer_sources.clone(),
+            overlays: Arc::new(self.overlays.copy()),
+            transition: None,
+        }
+    }
 }
 
 /// Everything the render stage needs.

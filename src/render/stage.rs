@@ -8,16 +8,17 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
 
 use super::budget::Budget;
-use super::compositor::{Compositor, Job, encoder_buffer};
+use super::compositor::{Compositor, Job, Leaving, encoder_buffer};
 use super::convert::{Delivered, delivered, packed_nv12, to_nv12};
 use super::filter::tables;
 use super::follow::Follow;
 use super::overlay::Placed;
 use super::overlay::nv12::Nv12Painter;
-use super::plan::{Drawn, Plan, choose_with_overlays, drawn_layers, is_active};
+use super::plan::{Drawn, Plan, choose_with_overlays, is_active};
 use super::preview::Preview;
 use super::screenshot::{Screenshot, ScreenshotCallback};
 use super::stats::{Rate, Window};
+use super::transition::{OnShow, Transition};
 use super::{RenderConfig, RenderError, RenderStats, SceneState};
 use crate::gpu::pass::{align_row, buffer_size};
 use crate::gpu::readback::{Readback, ReadbackRing};
@@ -37,6 +38,8 @@ struct PictureId {
     state: Arc<SceneState>,
     layers: Vec<(SourceId, Option<(u64, MediaTime)>)>,
     overlays: Arc<Vec<Placed>>,
+    /// Another one still shows through: this one is like no other.
+    fading: bool,
     /// Colour tables that came or changed meanwhile: [`tables::changes`].
     tables: u64,
 }
@@ -44,6 +47,7 @@ struct PictureId {
 impl PartialEq for PictureId {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
+            && !self.fading
             && self.layers == other.layers
             && self.overlays == other.overlays
             && self.tables == other.tables
@@ -78,6 +82,8 @@ pub(super) struct Stage {
     shift_ns: i64,
     /// What was drawn last, to notice a new one.
     state: Option<Arc<SceneState>>,
+    /// The change of scenes that is under way, or was the last, from its first picture on.
+    transition: Option<Arc<Transition>>,
     /// The newest picture that was handed over, to be repeated while nothing changes.
     newest: Option<(PictureId, FrameData)>,
     last_pts: Option<MediaTime>,
@@ -98,6 +104,8 @@ pub(super) struct Stage {
 /// Works out what is wanted in a tick.
 struct Wanted {
     encoder: bool,
+    /// How the encoder's picture is drawn, if it must be.
+    plan: Option<Plan>,
     preview: bool,
     shot: Option<ScreenshotCallback>,
 }
@@ -124,6 +132,7 @@ impl Stage {
             follow: Follow::default(),
             shift_ns: 0,
             state: None,
+            transition: None,
             newest: None,
             last_pts: None,
             sent: 0,
@@ -173,6 +182,7 @@ impl Stage {
         self.stats.passes = 0;
         let mut wanted = Wanted {
             encoder: self.config.encoder.load().is_some() || self.config.recorder.load().is_some(),
+            plan: None,
             preview: self.preview.is_visible(),
             shot: self.shot_requests.try_recv().ok(),
         };
@@ -201,8 +211,15 @@ impl Stage {
 
     fn draw(&mut self, at: MediaTime, wanted: &mut Wanted) -> Result<(), RenderError> {
         let output = self.config.resolution;
-        let state = self.config.scene.load_full();
-        let drawn = drawn_layers(&state, output);
+        let given = self.config.scene.load_full();
+        self.notice(&given);
+        let compositor = &mut self.compositor;
+        let OnShow {
+            state,
+            drawn,
+            leaving,
+        } = OnShow::of(given, at, output, || compositor.prepare_fade());
+        self.change_scenes(&state);
         if let Some(frame) = drawn.iter().find_map(|d| d.frame.as_ref()) {
             let identity = Some((frame.source, frame.seq));
             if std::mem::replace(&mut self.aged, identity) != identity {
@@ -218,20 +235,12 @@ impl Stage {
                 some => Arc::new(some),
             },
             tables: tables::changes(),
+            fading: leaving.is_some(),
             state,
         };
-        if self
-            .state
-            .as_ref()
-            .is_none_or(|old| !Arc::ptr_eq(old, &id.state))
-        {
-            self.forget_unused(&id.state);
-            self.state = Some(Arc::clone(&id.state));
-        }
         let shown = self.preview_shows.as_ref();
         let shown = shown.is_some_and(|(old, c)| *old == id && *c == self.preview.compares());
         wanted.preview &= !shown && self.preview.is_due(at);
-        let mut nv12 = None;
         if wanted.encoder {
             if let Some((old, data)) = &self.newest
                 && *old == id
@@ -239,14 +248,41 @@ impl Stage {
                 let data = data.clone();
                 self.stats.repeated += 1;
                 self.deliver(at, data);
+            } else if id.fading {
+                wanted.plan = Some(Plan::Compose);
             } else {
-                nv12 = self.without_gpu(at, &id, &drawn);
+                wanted.plan = self.without_gpu(at, &id, &drawn);
             }
         }
-        if nv12.is_some() || wanted.preview || wanted.shot.is_some() {
-            self.submit(at, id, &drawn, nv12, wanted)?;
+        if wanted.plan.is_some() || wanted.preview || wanted.shot.is_some() {
+            self.submit(at, id, &drawn, leaving, wanted)?;
         }
         Ok(())
+    }
+
+    /// Frees what a new state does not need.
+    fn notice(&mut self, given: &Arc<SceneState>) {
+        let known = |old: &Arc<SceneState>| Arc::ptr_eq(old, given);
+        if !self.state.as_ref().is_some_and(known) {
+            self.forget_unused(given);
+            self.state = Some(Arc::clone(given));
+            if given.transition.is_none() {
+                self.transition = None;
+                self.compositor.forget_left();
+            }
+        }
+    }
+
+    /// The first picture of a new scene: its filters are others.
+    fn change_scenes(&mut self, shown: &SceneState) {
+        let Some(transition) = &shown.transition else {
+            return;
+        };
+        let known = |old: &Arc<Transition>| Arc::ptr_eq(old, transition);
+        if !self.transition.as_ref().is_some_and(known) {
+            self.transition = Some(Arc::clone(transition));
+            self.compositor.leave_scene();
+        }
     }
 
     /// Sends the encoder's picture if no pass is needed for it; otherwise says by which plan it must be drawn.
@@ -288,9 +324,13 @@ impl Stage {
         at: MediaTime,
         id: PictureId,
         drawn: &[Drawn],
-        nv12: Option<Plan>,
+        leaving: Option<(Arc<SceneState>, Vec<Drawn>, f32)>,
         wanted: &mut Wanted,
     ) -> Result<(), RenderError> {
+        let below = leaving.as_ref().map(|(state, ..)| {
+            let placed = state.overlays.place(at, self.config.resolution);
+            (&state.scene, placed)
+        });
         let Self {
             compositor,
             config,
@@ -301,7 +341,9 @@ impl Stage {
             .preview
             .then(|| preview.target(&config.gpu, compositor.pool(), config.resolution))
             .flatten();
-        let buffer = nv12.and_then(|plan| Some((plan, self.ring.begin()?)));
+        let buffer = wanted
+            .plan
+            .and_then(|plan| Some((plan, self.ring.begin()?)));
         let shot = wanted
             .shot
             .take()
@@ -311,6 +353,14 @@ impl Stage {
             scene: &id.state.scene,
             drawn,
             overlays: &id.overlays,
+            leaving: below.as_ref().zip(leaving.as_ref()).map(
+                |((scene, overlays), (_, drawn, share))| Leaving {
+                    scene,
+                    drawn,
+                    overlays,
+                    share: *share,
+                },
+            ),
             nv12: buffer.as_ref().map(|(plan, buffer)| (*plan, buffer)),
             preview: preview.clone(),
             compare,
@@ -439,7 +489,9 @@ impl Stage {
     }
 
     fn forget_unused(&mut self, state: &SceneState) {
-        let wanted: HashSet<SourceId> = state.layer_sources.iter().copied().collect();
+        let left = state.transition.as_ref().map(|t| &t.from().layer_sources);
+        let left = left.into_iter().flatten();
+        let wanted: HashSet<SourceId> = state.layer_sources.iter().chain(left).copied().collect();
         self.compositor.forget_all_but(&wanted);
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::compositor::{Compositor, Job, Submitted, encoder_buffer};
+use super::compositor::{Compositor, Job, Leaving, Submitted, encoder_buffer};
 use super::convert::{self, Delivered};
 use super::overlay::Placed;
 use super::overlay::nv12::Nv12Painter;
@@ -98,6 +98,7 @@ impl Still {
             scene: &state.scene,
             drawn: &drawn,
             overlays: &overlays,
+            leaving: None,
             nv12: Some((plan, &buffer)),
             preview: None,
             compare: false,
@@ -136,13 +137,43 @@ impl Still {
 
     /// The composed picture.
     pub fn composed(&mut self, state: &SceneState) -> Result<Screenshot, RenderError> {
+        self.composed_over(state, None)
+    }
+
+    /// The composed picture in a fade: `share` (0 to 1) of `state`, the rest of `from`.
+    pub fn fading(
+        &mut self,
+        from: &SceneState,
+        state: &SceneState,
+        share: f32,
+    ) -> Result<Screenshot, RenderError> {
+        self.composed_over(state, Some((from, share)))
+    }
+
+    fn composed_over(
+        &mut self,
+        state: &SceneState,
+        below: Option<(&SceneState, f32)>,
+    ) -> Result<Screenshot, RenderError> {
         let drawn = plan::drawn_layers(state, self.output);
         let overlays = self.overlays(state);
+        let below = below.map(|(state, share)| {
+            let drawn = plan::drawn_layers(state, self.output);
+            (&state.scene, drawn, self.overlays(state), share)
+        });
         let buffer = self.rgba.begin().ok_or(RenderError::Busy)?;
         let job = Job {
             scene: &state.scene,
             drawn: &drawn,
             overlays: &overlays,
+            leaving: below
+                .as_ref()
+                .map(|(scene, drawn, overlays, share)| Leaving {
+                    scene,
+                    drawn,
+                    overlays,
+                    share: *share,
+                }),
             nv12: None,
             preview: None,
             compare: false,

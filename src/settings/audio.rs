@@ -308,6 +308,7 @@ mod tests {
         let file = crate::capture::media_file::MediaFileSettings {
             path: "/music/a.mp3".into(),
             looped: false,
+            ..Default::default()
         };
         audio.sounds = vec![desktop, SoundSettings::new(AudioSpec::File(file))];
         audio.monitor.of = MonitorOf::Sound("游戏".to_owned());

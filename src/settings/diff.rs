@@ -10,6 +10,8 @@ use crate::encode::VideoEncoderSettings;
 pub struct ChangeSet {
     /// Layers, filters: swapped between two ticks.
     pub scene: bool,
+    /// Another scene is on air than before: it comes by the transition of the settings.
+    pub switch: bool,
     /// Video bitrate: told to the running encoder.
     pub bitrate: bool,
     /// Gain, mute, channels, offset of a sound: told to the mixer.
@@ -49,6 +51,7 @@ impl ChangeSet {
             recording_encoder,
             server,
             scene,
+            scenes,    // those that are not on air are only kept
             window: _, // no concern of the engine
         } = new;
         let VideoSettings { size, fps } = video;
@@ -78,6 +81,7 @@ impl ChangeSet {
         let ServerSettings { rtmp, http } = server;
         Self {
             scene: *scene != old.scene,
+            switch: scenes.is_switch(&old.scenes),
             bitrate: encoder.bitrate_kbps != old.encoder.bitrate_kbps,
             mix: (sounds, picture) != (&old.audio.sounds, &old.audio.picture),
             master: *master != old.audio.master,
@@ -105,6 +109,7 @@ impl ChangeSet {
 mod tests {
     use super::*;
     use crate::media::video::Resolution;
+    use crate::render::scene::Scene;
 
     #[test]
     fn each_change_is_put_into_its_class() {
@@ -136,6 +141,18 @@ mod tests {
             ChangeSet::between(&old, &new),
             ChangeSet {
                 scene: true,
+                ..ChangeSet::default()
+            }
+        );
+        let mut new = old.clone();
+        new.add_scene("Break", Scene::default());
+        assert_eq!(ChangeSet::between(&old, &new), ChangeSet::default());
+        new.switch_scene(1);
+        assert_eq!(
+            ChangeSet::between(&old, &new),
+            ChangeSet {
+                scene: true,
+                switch: true,
                 ..ChangeSet::default()
             }
         );

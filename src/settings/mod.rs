@@ -7,11 +7,13 @@ pub mod audio;
 pub mod diff;
 pub mod file;
 pub mod recording;
+pub mod scenes;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::audio::{AudioSettings, MixSettings, MonitorOf, MonitorSettings, SoundSettings};
 pub use self::recording::RecordEncoder;
+pub use self::scenes::SceneList;
 use crate::audio::chain::ChainSettings;
 use crate::audio::params::Stage;
 use crate::capture::SourceSpec;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// What is shown.
     pub scene: Scene,
+    /// What it is called, and the scenes beside it.
+    pub scenes: SceneList,
     /// How the window looks.
     pub window: WindowSettings,
 }
@@ -178,6 +182,7 @@ impl Settings {
             recording_encoder,
             server: _,
             scene,
+            scenes,
             window: _,
         } = self;
         let mut out = Vec::new();
@@ -215,17 +220,11 @@ impl Settings {
         }
         let network = network.problems().into_iter();
         out.extend(network.map(|(field, reason)| FieldError::new(field, reason)));
-        for (i, layer) in scene.layers.iter().enumerate() {
-            check_layer(&mut out, i, layer);
+        check_scene(&mut out, "scene", scene);
+        for (n, other) in scenes.others.iter().enumerate() {
+            check_scene(&mut out, &format!("scenes.other[{n}].scene"), &other.scene);
         }
-        check_filters(&mut out, "scene.filter", &scene.filters);
-        for (i, watermark) in scene.watermarks.iter().enumerate() {
-            let named = |p: Problem| {
-                let field = format!("scene.watermark[{i}].{}", p.field);
-                FieldError::new(&field, p.reason)
-            };
-            out.extend(watermark.problems().into_iter().map(named));
-        }
+        scenes.problems(&mut out);
         out
     }
 }
@@ -233,7 +232,9 @@ impl Settings {
 impl Settings {
     /// Sets a control of a camera (back to its default when `value` is absent) in all layers that show it.
     pub fn set_camera_control(&mut self, camera: Option<&str>, control: &str, value: Option<i64>) {
-        for layer in &mut self.scene.layers {
+        let others = self.scenes.others.iter_mut().map(|s| &mut s.scene);
+        let scenes = std::iter::once(&mut self.scene).chain(others);
+        for layer in scenes.flat_map(|s| &mut s.layers) {
             let SourceSpec::Camera(settings) = &mut layer.source else {
                 continue;
             };
@@ -262,16 +263,41 @@ fn check_address(url: &str) -> Option<FieldError> {
     Some(FieldError::new("stream.url", reason))
 }
 
-fn check_layer(out: &mut Vec<FieldError>, i: usize, layer: &Layer) {
+/// `at` is the scene's name in the settings file.
+fn check_scene(out: &mut Vec<FieldError>, at: &str, scene: &Scene) {
+    for (i, layer) in scene.layers.iter().enumerate() {
+        check_layer(out, &format!("{at}.layer[{i}]"), layer);
+    }
+    check_filters(out, &format!("{at}.filter"), &scene.filters);
+    for (i, watermark) in scene.watermarks.iter().enumerate() {
+        let named = |p: Problem| {
+            let field = format!("{at}.watermark[{i}].{}", p.field);
+            FieldError::new(&field, p.reason)
+        };
+        out.extend(watermark.problems().into_iter().map(named));
+    }
+}
+
+fn check_layer(out: &mut Vec<FieldError>, at: &str, layer: &Layer) {
     let Layer {
-        source: _,
+        source,
         placement,
         opacity,
         visible: _,
         filters,
     } = layer;
-    let name = |field: &str| format!("scene.layer[{i}].{field}");
+    let name = |field: &str| format!("{at}.{field}");
     check_range(out, &name("opacity"), *opacity, 0.0, 1.0);
+    if let SourceSpec::Still(still) = source {
+        check_range(
+            out,
+            &name("source.interval_ms"),
+            still.interval_ms,
+            100,
+            86_400_000,
+        );
+        check_range(out, &name("source.fade_ms"), still.fade_ms, 0, 60_000);
+    }
     check_filters(out, &name("filter"), filters);
     let Placement {
         x,
@@ -377,6 +403,7 @@ impl Default for Settings {
                 layers: vec![Layer::new(SourceSpec::Test {})],
                 ..Scene::default()
             },
+            scenes: SceneList::default(),
             window: WindowSettings::default(),
         }
     }

@@ -86,6 +86,7 @@ impl App {
                 Command::ApplySettings(_)
                     | Command::SetVideoBitrate(_)
                     | Command::SetCameraControl { .. }
+                    | Command::SwitchScene { .. }
             );
             if self.handle.send(command).is_err() {
                 self.draft.not_answering(self.status.at);

@@ -9,6 +9,7 @@ use super::history::History;
 use super::messages::{Message, MessageLog, Subject};
 use super::panel::SoundDraft;
 use super::preview::Picture;
+pub use super::scene_draft::SceneDraft;
 use super::text::{Language, Text};
 pub use super::watermark_draft::WatermarkDraft;
 use crate::capture::camera::CameraSettings;
@@ -54,6 +55,8 @@ pub struct Draft {
     login_sent: bool,
     /// The reveal button is held down.
     pub key_shown: bool,
+    /// Fields of scenes and layers.
+    pub scene: SceneDraft,
     /// Media file field.
     pub file_path: String,
     /// There is no file where it points: said below the field.
@@ -113,6 +116,7 @@ impl Draft {
             login: None,
             login_sent: false,
             key_shown: false,
+            scene: SceneDraft::default(),
             file_path: String::new(),
             file_missing: false,
             watermark: WatermarkDraft::default(),
@@ -239,7 +243,7 @@ impl Draft {
     /// stays.
     pub fn choose_file(&mut self, path: &Path, commands: &mut Vec<Command>) {
         self.file_path = path.display().to_string();
-        self.file_missing = !path.is_file();
+        self.file_missing = !path.is_file() && !path.is_dir();
         if self.file_missing {
             return;
         }
@@ -443,7 +447,7 @@ impl Draft {
 }
 
 /// Lower right, a quarter of the picture each way.
-const CORNER: Placement = Placement {
+pub(super) const CORNER: Placement = Placement {
     x: 0.73,
     y: 0.72,
     width: 0.25,
@@ -460,7 +464,7 @@ const CORNER: Placement = Placement {
     flip: false,
 };
 
-const fn is_camera(source: &SourceSpec) -> bool {
+pub(super) const fn is_camera(source: &SourceSpec) -> bool {
     matches!(source, SourceSpec::Camera(_))
 }
 

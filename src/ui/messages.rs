@@ -31,6 +31,7 @@ impl Subject {
                 EventKind::SourceUp { .. } => t.ev_source_up,
                 EventKind::SourceLost { .. } => t.ev_source_lost,
                 EventKind::SourceEnded { .. } => t.ev_source_ended,
+                EventKind::SourceTrouble { .. } => t.ev_source_trouble,
                 EventKind::SoundUp { .. } => t.ev_sound_up,
                 EventKind::SoundLost { .. } => t.ev_sound_lost,
                 EventKind::SoundEnded { .. } => t.ev_sound_ended,

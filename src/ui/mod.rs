@@ -18,6 +18,8 @@ pub mod preflight;
 mod preflight_linux;
 pub mod preview;
 pub mod repaint;
+pub mod scene_draft;
+pub mod scene_text;
 pub mod sound_text;
 mod surface;
 pub mod text;

@@ -419,6 +419,7 @@ texts! {
     ev_source_up: "Picture is there", "画面已就绪";
     ev_source_lost: "Picture lost", "画面中断";
     ev_source_ended: "Source has ended", "来源已结束";
+    ev_source_trouble: "Trouble with a file", "文件有问题";
     ev_sound_up: "Sound is there", "声音已就绪";
     ev_sound_lost: "A sound is missing", "声音中断";
     ev_sound_ended: "A sound has ended", "声音已结束";

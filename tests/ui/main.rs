@@ -12,6 +12,7 @@ mod network;
 mod pictures;
 mod record;
 mod record_quality;
+mod scenes;
 mod screen;
 mod sound;
 mod watermark;

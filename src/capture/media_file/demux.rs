@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ffmpeg_next::codec::packet::side_data::Type as SideData;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::{self as ffmpeg, Packet, Rational, codec, format, media};
 
+use super::rotate::Turn;
 use crate::capture::SourceError;
 use crate::media::video::Resolution;
 
@@ -30,9 +32,28 @@ pub(super) struct Stream {
     pub(super) frame_rate: Rational,
     /// One picture for the whole file (the cover of a song).
     pub(super) still: bool,
+    /// How its pictures are to be turned.
+    pub(super) turn: Turn,
+    /// Its transparency lies beside its pictures (WebM), where only some decoders look.
+    pub(super) alpha: bool,
 }
 
 impl Stream {
+    fn of(stream: &format::stream::Stream<'_>) -> Self {
+        let matrix = stream
+            .side_data()
+            .find(|d| d.kind() == SideData::DisplayMatrix);
+        Self {
+            index: stream.index(),
+            time_base: stream.time_base(),
+            parameters: stream.parameters(),
+            frame_rate: stream.avg_frame_rate(),
+            still: stream.disposition().contains(Disposition::ATTACHED_PIC),
+            turn: matrix.map_or(Turn::None, |d| Turn::of_matrix(d.data())),
+            alpha: stream.metadata().get("alpha_mode") == Some("1"),
+        }
+    }
+
     /// Picture size as the file tells it.
     #[expect(unsafe_code, reason = "ffmpeg-next has no accessor for the size")]
     pub(super) fn resolution(&self) -> Option<Resolution> {
@@ -72,12 +93,22 @@ pub(super) struct Demuxer {
     streams: [Option<Stream>; 2],
     queues: [VecDeque<Entry>; 2],
     queued_bytes: [usize; 2],
+    /// All tracks of each kind, in words.
+    names: [Vec<String>; 2],
+    /// As the file says; 0 when it does not.
+    length_ns: i64,
     looped: bool,
     /// Where the file's own time line begins.
     start_ns: i64,
     offset_ns: i64,
+    /// The same of the lap before.
+    before_ns: i64,
     end_ns: i64,
     over: bool,
+    /// What the user should know of the file.
+    trouble: Option<String>,
+    /// That was said.
+    troubled: bool,
     /// Reads in a row that failed.
     bad: u32,
 }
@@ -90,10 +121,17 @@ impl Demuxer {
     const QUEUE_LIMIT: usize = 32 << 20;
     /// A lap shorter than this is a still picture: it is held, not read again and again.
     const SHORTEST_LAP_NS: i64 = 100_000_000;
+    /// A file that ends this much before it says is cut off.
+    const MISSING_NS: i64 = 2_000_000_000;
     /// Failed reads in a row after which the rest of the file is given up.
     const MOST_BAD: u32 = 50;
 
-    pub(super) fn open(path: &Path, looped: bool) -> Result<Self, SourceError> {
+    /// `tracks`: which of the picture and of the sound streams, from 0; the best when absent or not there.
+    pub(super) fn open(
+        path: &Path,
+        looped: bool,
+        tracks: [Option<usize>; 2],
+    ) -> Result<Self, SourceError> {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let what = format!("the file {}", name.to_string_lossy());
         check_path(path, &what)?;
@@ -104,16 +142,14 @@ impl Demuxer {
         ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
         let watchdog = Watchdog::default();
         let input = open_input(path, &what, &watchdog)?;
-        let streams = [media::Type::Video, media::Type::Audio].map(|kind| {
-            let stream = input.streams().best(kind)?;
-            Some(Stream {
-                index: stream.index(),
-                time_base: stream.time_base(),
-                parameters: stream.parameters(),
-                frame_rate: stream.avg_frame_rate(),
-                still: stream.disposition().contains(Disposition::ATTACHED_PIC),
-            })
+        let kinds = [media::Type::Video, media::Type::Audio];
+        let [picture, sound] = tracks;
+        let streams = [(kinds[0], picture), (kinds[1], sound)].map(|(kind, chosen)| {
+            let nth = chosen.and_then(|n| all_of(&input, kind).nth(n));
+            let stream = nth.or_else(|| input.streams().best(kind))?;
+            Some(Stream::of(&stream))
         });
+        let names = kinds.map(|kind| all_of(&input, kind).map(|s| name_of(&s)).collect());
         if streams.iter().all(Option::is_none) {
             return Err(SourceError::Unsupported {
                 what,
@@ -122,6 +158,8 @@ impl Demuxer {
         }
         Ok(Self {
             start_ns: start_ns(&input),
+            length_ns: input.duration().max(0).saturating_mul(1000),
+            names,
             what,
             path: path.to_owned(),
             input,
@@ -131,8 +169,11 @@ impl Demuxer {
             queued_bytes: [0; 2],
             looped,
             offset_ns: 0,
+            before_ns: 0,
             end_ns: 0,
             over: false,
+            trouble: None,
+            troubled: false,
             bad: 0,
         })
     }
@@ -152,9 +193,68 @@ impl Demuxer {
         self.queues[kind as usize].clear();
     }
 
+    /// All of it has been read.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Where the last packet read so far ends, in nanoseconds after the beginning of the first lap.
     pub(super) const fn end_ns(&self) -> i64 {
         self.end_ns
+    }
+
+    /// Length of the file as it says itself, in nanoseconds; 0 when it does not.
+    pub(super) const fn length_ns(&self) -> i64 {
+        self.length_ns
+    }
+
+    /// The file's own time of what is at `at_ns` on the time line of all laps.
+    pub(super) const fn in_lap(&self, at_ns: i64) -> i64 {
+        if at_ns >= self.offset_ns {
+            at_ns - self.offset_ns
+        } else {
+            at_ns - self.before_ns
+        }
+    }
+
+    /// All tracks of a kind, in words.
+    pub(super) fn names(&self, kind: Kind) -> &[String] {
+        &self.names[kind as usize]
+    }
+
+    /// Begins again at the end, or not.
+    pub(super) const fn set_looped(&mut self, looped: bool) {
+        self.looped = looped;
+    }
+
+    /// What the user should know of the file, once.
+    pub(super) const fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+
+    /// Something in the file is broken.
+    pub(super) fn is_damaged(&mut self, how: &str) {
+        if !std::mem::replace(&mut self.troubled, true) {
+            let what = &self.what;
+            self.trouble = Some(format!("{what} is damaged or cut off: {how}"));
+        }
+    }
+
+    /// Reads on from here (nanoseconds after the beginning of the file), or a little before; what was read is forgotten,
+    /// and time stamps are those of the file again. False when the file cannot be searched.
+    pub(super) fn seek(&mut self, to_ns: i64) -> bool {
+        let us = self.start_ns.saturating_add(to_ns) / 1000;
+        self.watchdog.allow(Self::READ_LIMIT);
+        if self.input.seek(us, ..us).is_err() && !self.rewind() {
+            return false;
+        }
+        self.queues.iter_mut().for_each(VecDeque::clear);
+        self.queued_bytes = [0; 2];
+        (self.offset_ns, self.before_ns) = (0, 0);
+        self.end_ns = to_ns;
+        self.over = false;
+        self.bad = 0;
+        true
     }
 
     /// A still picture that is to be shown for ever.
@@ -219,6 +319,7 @@ impl Demuxer {
                 self.bad += 1;
                 if self.bad > Self::MOST_BAD {
                     tracing::warn!(file = %self.what, %error, "the rest of the file cannot be read");
+                    self.is_damaged("the rest of it cannot be read");
                     self.end_lap();
                 }
                 Ok(true)
@@ -250,11 +351,16 @@ impl Demuxer {
     fn end_lap(&mut self) {
         self.bad = 0;
         let length = self.end_ns - self.offset_ns;
+        if self.length_ns - length > Self::MISSING_NS {
+            let seconds = |ns: i64| ns / 1_000_000_000;
+            let (there, whole) = (seconds(length), seconds(self.length_ns));
+            self.is_damaged(&format!("{there} of {whole} s are there, and are played"));
+        }
         if !self.looped || length < Self::SHORTEST_LAP_NS || !self.rewind() {
             self.over = true;
             return;
         }
-        self.offset_ns = self.end_ns;
+        self.before_ns = std::mem::replace(&mut self.offset_ns, self.end_ns);
         for (queue, stream) in self.queues.iter_mut().zip(&self.streams) {
             if stream.as_ref().is_some_and(|s| !s.still) {
                 queue.push_back(Entry::Lap {
@@ -284,11 +390,39 @@ impl Demuxer {
     }
 }
 
+/// All streams of a kind, in the order of the file.
+fn all_of(input: &Input, kind: media::Type) -> impl Iterator<Item = format::stream::Stream<'_>> {
+    input
+        .streams()
+        .filter(move |s| s.parameters().medium() == kind)
+}
+
+/// Number, language and title of a track.
+fn name_of(stream: &format::stream::Stream<'_>) -> String {
+    let tags = stream.metadata();
+    let tags = ["language", "title"].map(|key| tags.get(key).map(str::to_owned));
+    let codec = format!("{:?}", stream.parameters().id()).to_lowercase();
+    let words: Vec<String> = std::iter::once(codec)
+        .chain(tags.into_iter().flatten().filter(|word| word != "und"))
+        .collect();
+    words.join(", ")
+}
+
 /// Nanoseconds of `stamp` ticks of `base` seconds.
 fn rescale(stamp: i64, base: Rational) -> i64 {
     let ns = i128::from(stamp) * i128::from(base.numerator()) * 1_000_000_000
         / i128::from(base.denominator().max(1));
     i64::try_from(ns).unwrap_or(0)
+}
+
+/// Numbered pictures, as FFmpeg names them: `frame%04d.png`.
+fn is_sequence(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+    let numbered = name.split_once('%').is_some_and(|(_, rest)| {
+        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        digits.starts_with('d')
+    });
+    numbered && !path.exists()
 }
 
 /// Refuses what FFmpeg would report in its own words, or wait for.
@@ -302,6 +436,9 @@ fn check_path(path: &Path, what: &str) -> Result<(), SourceError> {
         return Err(unsupported(
             "no file is chosen; choose a video or sound file",
         ));
+    }
+    if is_sequence(path) {
+        return Ok(()); // FFmpeg looks for its files
     }
     let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {

@@ -2,24 +2,32 @@
 //!
 //! In: any file FFmpeg reads. Out: pictures at the moment they are due (pts = start + their time in the file), sound
 //! pushed into its ring 100 to 200 ms ahead with exact times. Everything runs on the source's thread: `demux` reads,
-//! `track` decodes, `picture` and `sound` convert, `player` keeps the time, without reading a clock itself. Without the
-//! feature `ffmpeg` only the settings remain.
+//! `track` decodes, `picture` (with `rotate` and `hdr`) and `sound` convert, `player` keeps the time, without reading a
+//! clock itself; `show` goes from file to file of a `list`, and does what a person says meanwhile. Without the feature
+//! `ffmpeg` only the settings remain.
 //!
-//! Not done: rotation and pixel aspect ratio of the file are ignored, interlaced pictures are shown as they are, and
-//! high dynamic range is not mapped to standard range.
+//! Not done: the pixel aspect ratio of the file is ignored, interlaced pictures are shown as they are.
 
 #[cfg(feature = "ffmpeg")]
 mod demux;
+#[cfg(feature = "ffmpeg")]
+mod hdr;
+#[cfg(feature = "ffmpeg")]
+mod list;
 #[cfg(feature = "ffmpeg")]
 pub(super) mod picture;
 #[cfg(feature = "ffmpeg")]
 mod player;
 #[cfg(feature = "ffmpeg")]
+mod rotate;
+#[cfg(feature = "ffmpeg")]
+mod show;
+#[cfg(feature = "ffmpeg")]
 mod sound;
 #[cfg(feature = "ffmpeg")]
 mod track;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,11 +39,43 @@ pub(super) use player::open_sound;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MediaFileSettings {
-    /// The file.
+    /// The file; or a folder or a list (M3U), whose files are played one after another.
     pub path: PathBuf,
     /// Start again at the end.
     #[serde(rename = "loop")]
     pub looped: bool,
+    /// The files of a folder or list come in random order.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shuffled: bool,
+    /// The same number gives the same order; another one each time when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Which of its picture tracks, from 0; the one the file prefers when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture_track: Option<usize>,
+    /// Which of its sound tracks, from 0; the one the file prefers when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound_track: Option<usize>,
+}
+
+impl MediaFileSettings {
+    /// The same file or list: what else is set can be changed while it plays.
+    pub fn is_same_stream(&self, other: &Self) -> bool {
+        let of = |s: &Self| (s.path.clone(), s.shuffled, s.seed);
+        of(self) == of(other)
+    }
+}
+
+/// Endings of files that are played.
+const ENDINGS: [&str; 24] = [
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "flv", "ts", "m2ts", "mts", "mpg", "mpeg", "ogv",
+    "wmv", "3gp", "mxf", "mp3", "m4a", "aac", "flac", "wav", "opus", "ogg", "wma",
+];
+
+/// The ending says that it holds a film or music.
+pub(super) fn is_media(path: &Path) -> bool {
+    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    ending.is_some_and(|e| ENDINGS.iter().any(|known| e == *known))
 }
 
 impl Default for MediaFileSettings {
@@ -43,6 +83,10 @@ impl Default for MediaFileSettings {
         Self {
             path: PathBuf::new(),
             looped: true,
+            shuffled: false,
+            seed: None,
+            picture_track: None,
+            sound_track: None,
         }
     }
 }
@@ -52,7 +96,7 @@ pub(super) fn open(
     cx: &SourceContext,
 ) -> Result<Box<dyn VideoSource>, SourceError> {
     #[cfg(feature = "ffmpeg")]
-    return player::open(settings, cx);
+    return show::open(settings, cx);
     #[cfg(not(feature = "ffmpeg"))]
     {
         let _ = cx;

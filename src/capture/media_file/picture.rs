@@ -8,6 +8,8 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
 use ffmpeg_next::{self as ffmpeg, color, ffi, frame};
 
+use super::hdr::{Hdr, ToneMap};
+use super::rotate::Turn;
 use crate::media::pool::BufferPool;
 use crate::media::video::{ColorMatrix, ColorRange, ColorSpec, FrameData, Plane, Resolution};
 
@@ -22,6 +24,11 @@ pub(in crate::capture) struct Picture {
 pub(in crate::capture) struct Pictures {
     scaler: Option<Scaler>,
     pool: BufferPool,
+    /// How each picture is turned.
+    turn: Turn,
+    /// High dynamic range is made this size before it is mapped, if it is larger: mapping costs per pixel.
+    most: Option<Resolution>,
+    tone: Option<ToneMap>,
 }
 
 struct Scaler {
@@ -35,6 +42,20 @@ impl Pictures {
             scaler: None,
             // one on show, one being uploaded, one to write into, and one to spare
             pool: BufferPool::new(4),
+            turn: Turn::None,
+            most: None,
+            tone: None,
+        }
+    }
+
+    /// For a file that is to be turned, in a show of that size.
+    pub(super) fn of_file(turn: Turn, show: Resolution) -> Self {
+        Self {
+            turn,
+            most: Some(show),
+            // each plane of a mapped or turned picture is a buffer of its own
+            pool: BufferPool::new(12),
+            ..Self::new()
         }
     }
 
@@ -46,57 +67,69 @@ impl Pictures {
         if resolution.pixels() == 0 {
             return Err(ffmpeg::Error::InvalidData);
         }
-        let color = color_of(&frame);
-        let frame = Arc::new(frame);
-        let data = match share(&frame) {
-            Some(data) => data,
-            None => self.scale(&frame, color)?,
+        let picture = match Hdr::of(&frame) {
+            Some(hdr) => self.mapped(&frame, hdr)?,
+            None => {
+                let color = color_of(&frame);
+                let frame = Arc::new(frame);
+                let data = match share(&frame) {
+                    Some(data) => data,
+                    None => self.scale(&frame, color, target_of(frame.format()), resolution)?,
+                };
+                Picture {
+                    resolution,
+                    data,
+                    color,
+                }
+            }
         };
+        Ok(self.turned(picture))
+    }
+
+    /// A picture of high dynamic range as one that any screen shows.
+    fn mapped(&mut self, frame: &frame::Video, hdr: Hdr) -> Result<Picture, ffmpeg::Error> {
+        let size = Resolution::new(frame.width(), frame.height());
+        let size = self.most.map_or(size, |most| within(size, most));
+        let planes = self.planes(frame, color_of(frame), Pixel::YUV420P10LE, size)?;
+        let planes: [Plane; 3] = planes.try_into().map_err(|_other| ffmpeg::Error::Bug)?;
+        if self.tone.as_ref().is_none_or(|tone| tone.hdr != hdr) {
+            self.tone = Some(ToneMap::new(hdr));
+        }
+        let whole = (size.width as usize, size.height as usize);
+        let tone = self.tone.as_ref().expect("made above");
+        let data = tone.apply(&planes, whole, &self.pool);
         Ok(Picture {
-            resolution,
-            data,
-            color,
+            resolution: size,
+            data: data.ok_or(ffmpeg::Error::Bug)?,
+            color: ColorSpec::BT709_LIMITED,
         })
+    }
+
+    fn turned(&self, picture: Picture) -> Picture {
+        if self.turn == Turn::None {
+            return picture;
+        }
+        let turned = self
+            .turn
+            .apply(&picture.data, picture.resolution, &self.pool);
+        match turned {
+            Some(data) => Picture {
+                resolution: self.turn.of_size(picture.resolution),
+                data,
+                ..picture
+            },
+            None => picture,
+        }
     }
 
     fn scale(
         &mut self,
         frame: &frame::Video,
         color: ColorSpec,
+        target: Pixel,
+        size: Resolution,
     ) -> Result<FrameData, ffmpeg::Error> {
-        let (width, height) = (frame.width(), frame.height());
-        let target = target_of(frame.format());
-        let source = scaling::context::Definition {
-            format: frame.format(),
-            width,
-            height,
-        };
-        let fits = |s: &Scaler| *s.context.input() == source && s.color == color;
-        if !self.scaler.as_ref().is_some_and(fits) {
-            let context = scaling::Context::get(
-                source.format,
-                width,
-                height,
-                target,
-                width,
-                height,
-                scaling::Flags::BILINEAR,
-            )?;
-            let mut scaler = Scaler { context, color };
-            scaler.keep_colors();
-            self.scaler = Some(scaler);
-        }
-        let scaler = self.scaler.as_mut().expect("made above");
-        let (width, height) = (width as usize, height as usize);
-        let layout: &[(usize, usize)] = match target {
-            Pixel::YUV420P => &[
-                (width, height),
-                (width.div_ceil(2), height.div_ceil(2)),
-                (width.div_ceil(2), height.div_ceil(2)),
-            ],
-            _ => &[(width * 4, height)],
-        };
-        let mut planes = scaler.run(frame, layout, &self.pool).into_iter();
+        let mut planes = self.planes(frame, color, target, size)?.into_iter();
         let mut plane = || planes.next().ok_or(ffmpeg::Error::Bug);
         Ok(match target {
             Pixel::YUV420P => FrameData::I420 {
@@ -108,6 +141,68 @@ impl Pictures {
             _ => FrameData::Bgra(plane()?),
         })
     }
+
+    fn planes(
+        &mut self,
+        frame: &frame::Video,
+        color: ColorSpec,
+        target: Pixel,
+        size: Resolution,
+    ) -> Result<Vec<Plane>, ffmpeg::Error> {
+        let (width, height) = (frame.width(), frame.height());
+        let source = scaling::context::Definition {
+            format: frame.format(),
+            width,
+            height,
+        };
+        let result = scaling::context::Definition {
+            format: target,
+            width: size.width,
+            height: size.height,
+        };
+        let fits = |s: &Scaler| {
+            *s.context.input() == source && *s.context.output() == result && s.color == color
+        };
+        if !self.scaler.as_ref().is_some_and(fits) {
+            let context = scaling::Context::get(
+                source.format,
+                width,
+                height,
+                target,
+                size.width,
+                size.height,
+                scaling::Flags::BILINEAR,
+            )?;
+            let mut scaler = Scaler { context, color };
+            scaler.keep_colors();
+            self.scaler = Some(scaler);
+        }
+        let scaler = self.scaler.as_mut().expect("made above");
+        let (width, height) = (size.width as usize, size.height as usize);
+        let half = (width.div_ceil(2), height.div_ceil(2));
+        let layout: &[(usize, usize)] = match target {
+            Pixel::YUV420P => &[(width, height), half, half],
+            Pixel::YUV420P10LE => &[
+                (width * 2, height),
+                (half.0 * 2, half.1),
+                (half.0 * 2, half.1),
+            ],
+            _ => &[(width * 4, height)],
+        };
+        Ok(scaler.run(frame, layout, &self.pool))
+    }
+}
+
+/// `size`, or the largest of its shape that is no larger than `most` each way; sides stay even.
+fn within(size: Resolution, most: Resolution) -> Resolution {
+    let fits = |a: u32, b: u32| f64::from(a.max(1)) / f64::from(b.max(1));
+    // an upright picture is shown upright
+    let scale = fits(most.width, size.width).min(fits(most.height, size.height));
+    if scale >= 1.0 {
+        return size;
+    }
+    let side = |v: u32| ((f64::from(v) * scale / 2.0).round() as u32 * 2).max(2);
+    Resolution::new(side(size.width), side(size.height))
 }
 
 impl Scaler {

@@ -5,8 +5,10 @@
 mod tests;
 
 mod alone;
+mod control;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,74 +18,33 @@ pub(in crate::capture) use alone::open_sound;
 
 use super::demux::{Demuxer, Kind};
 use super::picture::{Picture, Pictures};
+use super::rotate::Turn;
 use super::sound::Sound;
 use super::track::Track;
-use super::{MediaFileSettings, SourceContext, SourceError, VideoSource};
+use super::{MediaFileSettings, SourceContext, SourceError};
 use crate::media::SourceId;
 use crate::media::audio::AudioFormat;
 use crate::media::ring::AudioSink;
-use crate::media::time::{FrameRate, MediaClock, MediaTime, Ticker};
+use crate::media::time::{FrameRate, MediaTime, Ticker};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 
-pub(super) fn open(
-    settings: &MediaFileSettings,
-    cx: &SourceContext,
-) -> Result<Box<dyn VideoSource>, SourceError> {
-    Ok(Box::new(MediaFile {
-        clock: cx.clock,
-        player: Player::open(settings, cx)?,
-    }))
-}
-
-struct MediaFile {
-    clock: MediaClock,
-    player: Player,
-}
-
-impl VideoSource for MediaFile {
-    fn next(&mut self, timeout: Duration) -> Result<Option<VideoFrame>, SourceError> {
-        let deadline = self.clock.now() + timeout;
-        loop {
-            let now = self.clock.now();
-            let step = self.player.step(now)?;
-            if step.frame.is_some() || self.player.finished || now >= deadline {
-                return Ok(step.frame);
-            }
-            let wait = self.clock.until(step.wake.min(deadline));
-            std::thread::sleep(wait.max(Duration::from_millis(1)));
-        }
-    }
-
-    fn describe(&self) -> String {
-        self.player.description.clone()
-    }
-
-    fn finished(&self) -> bool {
-        self.player.finished
-    }
-
-    fn may_be_still(&self) -> bool {
-        true // slide shows and covers have one picture in a long time
-    }
-}
-
 /// What [`Player::step`] did.
-struct Step {
-    frame: Option<VideoFrame>,
+pub(super) struct Step {
+    pub(super) frame: Option<VideoFrame>,
     /// When there is something to do again.
-    wake: MediaTime,
+    pub(super) wake: MediaTime,
 }
 
 /// Plays a file against a time that the caller tells.
-struct Player {
+pub(super) struct Player {
     id: SourceId,
     demuxer: Demuxer,
     video: Option<Track>,
     audio: Option<Track>,
     pictures: Pictures,
     sound: Sound,
-    sink: Option<AudioSink>,
-    description: String,
+    pub(super) sink: Option<AudioSink>,
+    pub(super) description: String,
     /// Decoded pictures with their media times, oldest first.
     ready: VecDeque<(i64, frame::Video)>,
     /// Where media time zero lies on the session's clock; `None` before the first picture or sound is there.
@@ -93,7 +54,17 @@ struct Player {
     blanks: Ticker,
     blank: bool,
     shown: bool,
-    finished: bool,
+    pub(super) finished: bool,
+    /// Since when it stands still.
+    paused: Option<MediaTime>,
+    /// A person went to another place: its picture is shown even while it stands still.
+    sought: bool,
+    /// Where to, in nanoseconds of the file; what is decoded before it is left out.
+    from_ns: i64,
+    /// When its first picture or sound is to be seen or heard; as soon as may be when absent.
+    pub(super) begin: Option<MediaTime>,
+    /// Pictures that came broken.
+    corrupt: u64,
 }
 
 impl Player {
@@ -108,13 +79,22 @@ impl Player {
     /// Behind by more than this (a machine too slow for the file, or put to sleep), the file goes on from where it is
     /// instead of catching up.
     const LATEST: Duration = Duration::from_secs(1);
+    /// Pictures decoded in one step: on the way to another place there may be hundreds.
+    const MOST_DECODED: u32 = 16;
     /// Late pictures left out in one step.
     const MOST_SKIPPED: u32 = 8;
     /// A first picture further away than this is preceded by an empty one.
     const SOON: Duration = Duration::from_millis(300);
 
-    fn open(settings: &MediaFileSettings, cx: &SourceContext) -> Result<Self, SourceError> {
-        let mut demuxer = Demuxer::open(&settings.path, settings.looped)?;
+    /// Opens a file; its sound goes into `sink`, or a ring of its own.
+    pub(super) fn open(
+        path: &Path,
+        looped: bool,
+        settings: &MediaFileSettings,
+        cx: &SourceContext,
+    ) -> Result<Self, SourceError> {
+        let tracks = [settings.picture_track, settings.sound_track];
+        let mut demuxer = Demuxer::open(path, looped, tracks)?;
         let opened = [Kind::Video, Kind::Audio].map(|kind| Track::open(&demuxer, kind));
         let [video, audio] = match opened {
             // one stream that cannot be decoded does not silence the other
@@ -131,21 +111,16 @@ impl Player {
         audio: Option<Track>,
         cx: &SourceContext,
     ) -> Self {
-        let sink = audio
-            .as_ref()
-            .and_then(|_| cx.open_audio_sink(AudioFormat::ENGINE));
-        if audio.is_some() && sink.is_none() {
-            tracing::warn!(file = demuxer.what(), "no room for its sound");
-        }
         let description = describe(&demuxer, video.as_ref(), audio.as_ref());
+        let turn = demuxer.stream(Kind::Video).map_or(Turn::None, |s| s.turn);
         Self {
             id: cx.id,
             demuxer,
             video,
             audio,
-            pictures: Pictures::new(),
+            pictures: Pictures::of_file(turn, cx.resolution),
             sound: Sound::default(),
-            sink,
+            sink: None,
             description,
             ready: VecDeque::with_capacity(Self::AHEAD + 1),
             start: None,
@@ -154,18 +129,41 @@ impl Player {
             blank: true,
             shown: false,
             finished: false,
+            paused: None,
+            sought: false,
+            from_ns: i64::MIN,
+            begin: None,
+            corrupt: 0,
+        }
+    }
+
+    /// Gives its sound a way out: a ring that is open already, or a new one.
+    pub(super) fn connect(&mut self, sink: Option<AudioSink>, cx: &SourceContext) {
+        if self.audio.is_none() {
+            return; // a ring that nobody fills would be waited for
+        }
+        self.sink = sink.or_else(|| cx.open_audio_sink(AudioFormat::ENGINE));
+        if self.sink.is_none() {
+            tracing::warn!(file = self.demuxer.what(), "no room for its sound");
         }
     }
 
     /// Does what is due at `now`: pushes sound, gives the newest due picture.
-    fn step(&mut self, now: MediaTime) -> Result<Step, SourceError> {
+    pub(super) fn step(&mut self, now: MediaTime) -> Result<Step, SourceError> {
+        if self.paused.is_some() {
+            return self.stand(now);
+        }
         self.fill_pictures()?;
         self.fill_sound()?;
         let Some(start) = self.started(now) else {
             self.finished = self.exhausted() && !self.demuxer.holds();
             return Ok(Step {
                 frame: None,
-                wake: now + Self::LEAD.0,
+                wake: if self.is_searching() {
+                    now
+                } else {
+                    now + Self::LEAD.0
+                },
             });
         };
         self.push_sound(start, now)?;
@@ -183,10 +181,16 @@ impl Player {
 
     /// Ties media time to the clock, at the beginning and after falling far behind.
     fn started(&mut self, now: MediaTime) -> Option<MediaTime> {
-        let picture = self.ready.front().map(|(at, _)| *at);
+        let picture = self.ready.front().map(|(at, _)| (*at).max(self.from_ns));
         let next = picture.into_iter().chain(self.sound.next_ns()).min();
         match (self.start, next) {
-            (None, Some(first)) => self.start = Some((now + Self::PREROLL).offset_nanos(-first)),
+            (None, Some(_)) if self.is_searching() => {}
+            (None, Some(first)) => {
+                let soon = now + Self::PREROLL;
+                let begin = self.begin.take().filter(|at| *at + Self::PREROLL > now);
+                self.sought = false;
+                self.start = Some(begin.unwrap_or(soon).offset_nanos(-first));
+            }
             (Some(start), Some(next)) => {
                 let late = now.saturating_since(start.offset_nanos(next));
                 if late > Self::LATEST {
@@ -204,14 +208,37 @@ impl Player {
             return Ok(());
         };
         let still = self.demuxer.stream(Kind::Video).is_some_and(|s| s.still);
-        while self.ready.len() < Self::AHEAD && !(still && (self.shown || !self.ready.is_empty())) {
+        let mut decoded = 0;
+        while self.ready.len() < Self::AHEAD
+            && decoded < Self::MOST_DECODED
+            && !(still && (self.shown || !self.ready.is_empty()))
+        {
             let mut frame = frame::Video::empty();
             match track.decode(&mut self.demuxer, &mut frame)? {
-                Some(at_ns) => self.ready.push_back((at_ns, frame)),
+                Some(at_ns) => {
+                    decoded += 1;
+                    self.corrupt += u64::from(frame.is_corrupt());
+                    self.ready.push_back((at_ns, frame));
+                }
                 None => break,
+            }
+            // on the way to another place only the last picture before it counts
+            if self.ready.get(1).is_some_and(|(at, _)| *at <= self.from_ns) {
+                self.ready.pop_front();
             }
         }
         Ok(())
+    }
+
+    /// Between two places of the file: what is decoded lies before the one that was asked for.
+    fn is_searching(&self) -> bool {
+        let before = |(at, _): &(i64, frame::Video)| *at < self.from_ns;
+        let more = self.video.as_ref().is_some_and(|v| !v.ended());
+        more && match self.ready.len() {
+            0 => self.from_ns > i64::MIN,
+            1 => self.ready.front().is_some_and(before),
+            _ => false,
+        }
     }
 
     /// Decodes sound until some is there.
@@ -222,6 +249,7 @@ impl Player {
         while self.sound.next_ns().is_none() && !track.ended() {
             let mut frame = frame::Audio::empty();
             let result = match track.decode(&mut self.demuxer, &mut frame)? {
+                Some(at_ns) if at_ns < self.from_ns => Ok(()),
                 Some(at_ns) => self.sound.add(&frame, at_ns),
                 None if track.ended() => self.sound.finish(),
                 None => break,
@@ -268,10 +296,19 @@ impl Player {
             self.seq += 1;
             self.fill_pictures()?;
         }
-        if !self.ready.front().is_some_and(|(at, _)| due(*at)) {
+        let from_ns = self.from_ns;
+        let Some(at_ns) = self.ready.front().map(|(at, _)| (*at).max(from_ns)) else {
+            return Ok(None);
+        };
+        if !due(at_ns) {
             return Ok(None);
         }
-        let Some((at_ns, frame)) = self.ready.pop_front() else {
+        self.pop_picture(start.offset_nanos(at_ns))
+    }
+
+    /// The first of the decoded pictures, as one of `pts`.
+    fn pop_picture(&mut self, pts: MediaTime) -> Result<Option<VideoFrame>, SourceError> {
+        let Some((_, frame)) = self.ready.pop_front() else {
             return Ok(None);
         };
         let Picture {
@@ -286,12 +323,7 @@ impl Player {
                 reason: format!("its pictures cannot be converted ({e})"),
             })?;
         self.shown = true;
-        Ok(Some(self.frame(
-            start.offset_nanos(at_ns),
-            resolution,
-            data,
-            color,
-        )))
+        Ok(Some(self.frame(pts, resolution, data, color)))
     }
 
     fn frame(
@@ -336,7 +368,7 @@ impl Player {
     }
 
     /// Everything was given out.
-    fn exhausted(&mut self) -> bool {
+    pub(super) fn exhausted(&mut self) -> bool {
         let over = |track: &Option<Track>| track.as_ref().is_none_or(Track::ended);
         self.ready.is_empty()
             && self.sound.next_ns().is_none()
@@ -371,7 +403,7 @@ fn describe(demuxer: &Demuxer, video: Option<&Track>, audio: Option<&Track>) -> 
     let mut parts = Vec::new();
     if let (Some(track), Some(stream)) = (video, demuxer.stream(Kind::Video)) {
         if let Some(size) = stream.resolution() {
-            parts.push(size.to_string());
+            parts.push(stream.turn.of_size(size).to_string());
         }
         let (num, den) = (
             stream.frame_rate.numerator(),

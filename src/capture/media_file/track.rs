@@ -44,7 +44,13 @@ impl Track {
             reason,
         };
         let failed = |e: ffmpeg::Error| unusable(format!("its {id:?} stream does not open ({e})"));
-        let Some(codec) = decoder::find(id) else {
+        // the decoders inside FFmpeg leave the transparency of WebM out
+        let with_alpha = stream.alpha.then(|| match id {
+            codec::Id::VP9 => decoder::find_by_name("libvpx-vp9"),
+            codec::Id::VP8 => decoder::find_by_name("libvpx"),
+            _ => None,
+        });
+        let Some(codec) = with_alpha.flatten().or_else(|| decoder::find(id)) else {
             return Err(unusable(format!(
                 "FFmpeg on this machine cannot decode {id:?}"
             )));
@@ -75,6 +81,21 @@ impl Track {
 
     pub(super) fn codec_name(&self) -> &str {
         &self.codec_name
+    }
+
+    /// Packets the decoder refused.
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The file is read from another place: nothing of what was decoded counts any more.
+    pub(super) fn restart(&mut self) {
+        self.decoder.flush();
+        self.offset_ns = 0;
+        self.draining = None;
+        self.ended = false;
+        self.last_ns = 0;
+        self.fruitful = true;
     }
 
     /// Nothing more comes.
@@ -122,6 +143,7 @@ impl Track {
                 // broken packets are skipped: the file plays as far as it can
                 if let Err(error) = self.decoder.send_packet(&packet) {
                     self.refused += 1;
+                    demuxer.is_damaged("what cannot be read of it is left out");
                     if self.refused.is_power_of_two() {
                         let refused = self.refused;
                         tracing::debug!(file = demuxer.what(), %error, refused, "broken packet");

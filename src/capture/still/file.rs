@@ -15,6 +15,7 @@ use image::{
     ImageReader, Limits, RgbaImage,
 };
 
+use super::icc::{self, Colors};
 use crate::media::disk::read_start;
 
 /// Why a picture file cannot be shown. Texts are for the user.
@@ -83,7 +84,7 @@ pub struct StillReader {
 }
 
 enum Source {
-    One(Option<RgbaImage>),
+    One(Option<RgbaImage>, Colors),
     Many(Frames<'static>),
 }
 
@@ -122,10 +123,18 @@ impl StillReader {
         Ok(())
     }
 
+    /// What became of its colours.
+    pub const fn colors(&self) -> Colors {
+        match &self.frames {
+            Source::One(_, colors) => *colors,
+            Source::Many(_) => Colors::Srgb,
+        }
+    }
+
     /// The next picture; `None` after the last one.
     pub fn next_frame(&mut self) -> Result<Option<StillFrame>, StillError> {
         match &mut self.frames {
-            Source::One(image) => Ok(image.take().map(|image| StillFrame {
+            Source::One(image, _) => Ok(image.take().map(|image| StillFrame {
                 image,
                 shown: Duration::ZERO,
             })),
@@ -144,7 +153,8 @@ impl StillReader {
 fn source(path: &Path, bytes: &Arc<[u8]>, format: ImageFormat) -> Result<Source, StillError> {
     let fail = |error| wrong(path, error);
     let cursor = || Cursor::new(Arc::clone(bytes));
-    let single = || one(path, bytes, format).map(|image| Source::One(Some(image)));
+    let single =
+        || one(path, bytes, format).map(|(image, colors)| Source::One(Some(image), colors));
     match format {
         ImageFormat::Gif => {
             let mut decoder = GifDecoder::new(cursor()).map_err(fail)?;
@@ -229,17 +239,18 @@ fn read(path: &Path) -> Result<Vec<u8>, StillError> {
     Ok(bytes)
 }
 
-/// A single picture, turned as its camera says.
-fn one(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<RgbaImage, StillError> {
+/// A single picture, turned as its camera says, its colours as its profile says.
+fn one(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<(RgbaImage, Colors), StillError> {
     let fail = |error| wrong(path, error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits());
     let mut decoder = reader.into_decoder().map_err(fail)?;
     fits(path, &decoder, 1)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().unwrap_or_default();
     let mut image = DynamicImage::from_decoder(decoder).map_err(fail)?;
     image.apply_orientation(orientation);
-    Ok(image.into_rgba8())
+    Ok(icc::to_srgb(image, profile.as_deref()))
 }
 
 fn wrong(path: &Path, source: ImageError) -> StillError {

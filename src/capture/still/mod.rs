@@ -2,6 +2,8 @@
 //! colour. [`mod@file`] reads the files; the source's thread decodes, scales and keeps the time.
 
 pub mod file;
+pub mod icc;
+mod slides;
 #[cfg(test)]
 mod tests;
 
@@ -21,11 +23,44 @@ use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
 use file::{StillError, StillFrame, StillReader};
 
 /// Which picture.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StillSettings {
-    /// The file; read again when it changes.
+    /// The file; read again when it changes. Or a folder: a slide show of its pictures.
     pub path: PathBuf,
+    /// How long each picture of a slide show is shown, in milliseconds: at least 100.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub interval_ms: u32,
+    /// How long one fades into the next after that, in milliseconds; 0 changes at once.
+    #[serde(skip_serializing_if = "is_none")]
+    pub fade_ms: u32,
+}
+
+const INTERVAL_MS: u32 = 5000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_usual(ms: &u32) -> bool {
+    *ms == INTERVAL_MS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_none(ms: &u32) -> bool {
+    *ms == 0
+}
+
+impl Default for StillSettings {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            interval_ms: INTERVAL_MS,
+            fade_ms: 0,
+        }
+    }
+}
+
+/// A picture by its ending.
+pub(super) fn is_picture(path: &Path) -> bool {
+    slides::ends_like_a_picture(path)
 }
 
 /// Which colour.
@@ -59,6 +94,9 @@ pub(super) fn open(
     settings: &StillSettings,
     cx: &SourceContext,
 ) -> Result<Box<dyn VideoSource>, SourceError> {
+    if settings.path.is_dir() {
+        return slides::open(settings, cx);
+    }
     let mut still = Still {
         path: settings.path.clone(),
         cx: cx.clone(),
@@ -130,7 +168,8 @@ impl Still {
             Some(_) => "animation",
             None => "picture",
         };
-        self.description = format!("{width}x{height}, {kind}");
+        let colors = reader.colors().words();
+        self.description = format!("{width}x{height}, {kind}{colors}");
         self.reader = second.is_some().then_some(reader);
         let pictures = [Some(StillFrame { image, shown }), second];
         self.waiting = pictures

@@ -23,7 +23,13 @@ fn context() -> SourceContext {
 
 fn opened(path: &Path) -> Result<Box<dyn VideoSource>, SourceError> {
     let path = path.to_owned();
-    open_video(&SourceSpec::Still(StillSettings { path }), &context())
+    open_video(
+        &SourceSpec::Still(StillSettings {
+            path,
+            ..StillSettings::default()
+        }),
+        &context(),
+    )
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -109,6 +109,7 @@ fn listener() -> (SourceListener, Receiver<String>) {
                 };
                 format!("down {what} {retrying}")
             }
+            SourceEvent::Trouble(text) => format!("trouble {text}"),
             SourceEvent::Ended => "ended".to_owned(),
         };
         tx.send(text).unwrap();

@@ -1,6 +1,5 @@
 //! From the settings that are to the settings that shall be.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Controller, words};
@@ -10,12 +9,18 @@ use crate::encode::EncodeError;
 use crate::encode::stage::EncoderEvent;
 use crate::engine::event::{EventKind, Severity};
 use crate::media::packet::Bitrate;
-use crate::render::SceneState;
 use crate::settings::diff::ChangeSet;
+use crate::settings::scenes::TransitionSettings;
 use crate::settings::{MixSettings, Settings};
 
 impl Controller {
     pub(super) fn apply(&mut self, settings: Settings) {
+        let transition = settings.scenes.transition;
+        self.apply_by(settings, transition);
+    }
+
+    /// As [`apply`](Self::apply); another scene comes by `transition`.
+    pub(super) fn apply_by(&mut self, settings: Settings, transition: TransitionSettings) {
         let problems = settings.problems();
         if !problems.is_empty() {
             for problem in problems {
@@ -40,6 +45,8 @@ impl Controller {
         }
         if change.format {
             self.restart_format();
+        } else if change.scene && change.switch {
+            self.begin_transition(transition);
         } else if change.scene {
             self.show_scene(false);
         }
@@ -118,17 +125,6 @@ impl Controller {
             Ok(render) => self.render = render,
             Err(e) => self.stage_lost("render", &words(&e)),
         }
-    }
-
-    /// Opens what the scene needs and gives it to the render stage; opens all sources anew when `reopen`.
-    pub(super) fn show_scene(&mut self, reopen: bool) {
-        let (scene, video) = (&self.settings.scene, &self.settings.video);
-        let state = self.sources.apply(scene, video, reopen);
-        self.overlays.show(&scene.watermarks, video.size);
-        self.render_parts.scene.store(Arc::new(SceneState {
-            overlays: self.overlays.board(),
-            ..state
-        }));
     }
 
     /// Opens the live sounds (all anew, when `reopen`) and has them mixed as the settings say.

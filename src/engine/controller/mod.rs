@@ -5,6 +5,7 @@ mod listen;
 mod mp4;
 mod notices;
 mod record;
+mod scenes;
 mod show;
 mod stages;
 
@@ -36,6 +37,7 @@ use crate::output::record::replay::ReplayBuffer;
 use crate::playback::{self, OutputDevice};
 use crate::render::overlay::text::template::Facts;
 use crate::render::overlay::worker::Overlays;
+use crate::render::transition::Transition;
 use crate::render::{RenderStage, SceneState};
 use crate::rtmp::url::{Login, RtmpUrl, StreamKey};
 use crate::serve::Server;
@@ -68,6 +70,8 @@ pub(super) struct Controller {
     restarts: Restarts,
     sources: SourceSet,
     overlays: Overlays,
+    /// The change of scenes that is under way.
+    transition: Option<Arc<Transition>>,
     /// The output that is listened to.
     listener: Option<Listener>,
     /// Outputs opened so far.
@@ -127,7 +131,7 @@ impl Controller {
         let problems = notices.clone();
         let listener = move |problem| problems.send(Notice::Overlay(problem));
         let mut overlays = Overlays::new(Arc::new(listener));
-        let first_scene = sources.apply(&settings.scene, &settings.video, false);
+        let first_scene = sources.apply(&settings.scene, &settings.video, &[], false);
         overlays.show(&settings.scene.watermarks, settings.video.size);
         let first_scene = SceneState {
             overlays: overlays.board(),
@@ -165,6 +169,7 @@ impl Controller {
             restarts: Restarts::default(),
             sources,
             overlays,
+            transition: None,
             listener: None,
             listeners: 0,
             broadcast,
@@ -255,6 +260,8 @@ impl Controller {
                 settings.set_camera_control(camera.as_deref(), &control, value);
                 self.apply(settings);
             }
+            Command::SwitchScene { name, transition } => self.switch_scene(&name, transition),
+            Command::Play(source, order) => self.sources.play(source, order),
             Command::RequestKeyframe => self.broadcast.control().request_keyframe(),
             Command::Screenshot(path) => self.screenshot(path),
             Command::RescanDevices => self.rescan(),
@@ -336,6 +343,7 @@ impl Controller {
                 .as_ref()
                 .map_or(0.0, |s| s.stats().kbps as f32),
         });
+        self.end_transition();
         if self.ticks.is_multiple_of(10) {
             self.warn_of_echo();
         }

@@ -126,6 +126,13 @@ impl Controller {
                 };
                 self.tell(severity, EventKind::SourceLost { source }, text);
             }
+            SourceEvent::Trouble(text) => {
+                self.tell(
+                    Severity::Degraded,
+                    EventKind::SourceTrouble { source },
+                    text,
+                );
+            }
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
                 self.tell(Severity::Notice, EventKind::SourceEnded { source }, text);
@@ -170,6 +177,7 @@ impl Controller {
                 let kind = EventKind::SoundLost { source, absent };
                 self.tell(Severity::Degraded, kind, text);
             }
+            SourceEvent::Trouble(text) => tracing::warn!(source, text), // no sound has any
             SourceEvent::Ended => {
                 let text = format!("{source} has ended");
                 self.tell(Severity::Notice, EventKind::SoundEnded { source }, text);

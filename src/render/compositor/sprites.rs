@@ -25,14 +25,14 @@ pub(in crate::render) struct Sprites {
 impl Sprites {
     /// Has all of `placed` on the GPU, and nothing else. One that the adapter does not take is left out: never the whole
     /// picture for a watermark.
-    pub(in crate::render) fn upload(
+    pub(in crate::render) fn upload<'a>(
         &mut self,
         gpu: &GpuContext,
         pool: &mut TexturePool,
-        placed: &[Placed],
+        placed: impl Iterator<Item = &'a Placed> + Clone,
     ) {
         self.uploaded
-            .retain(|id, _| placed.iter().any(|p| p.sprite.id == *id));
+            .retain(|id, _| placed.clone().any(|p| p.sprite.id == *id));
         for one in placed {
             let sprite = &one.sprite;
             if self.uploaded.contains_key(&sprite.id) {

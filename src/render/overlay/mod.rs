@@ -50,6 +50,13 @@ impl OverlayBoard {
         self.ready.store(Arc::new(ready));
     }
 
+    /// A board of its own with what is on this one now.
+    pub(in crate::render) fn copy(&self) -> Self {
+        Self {
+            ready: ArcSwap::new(self.ready.load_full()),
+        }
+    }
+
     /// What is drawn at `now` on a picture of `output` size.
     pub(in crate::render) fn place(&self, now: MediaTime, output: Resolution) -> Vec<Placed> {
         let mut placed = Vec::new();

@@ -9,17 +9,20 @@ mod destination;
 mod encoder;
 mod figures;
 mod filters;
+mod layers;
 mod listen;
 mod live;
 mod master;
 mod messages;
 mod network;
 mod picture;
+mod play;
 mod quality;
 mod quit;
 mod record;
 mod record_quality;
 mod redirect;
+mod scenes;
 mod screen;
 mod sound;
 mod sound_quality;
@@ -35,6 +38,7 @@ pub use destination::destination_ui;
 pub use encoder::encoder_ui;
 pub use figures::figures_ui;
 pub use filters::filters_ui;
+pub use layers::layers_ui;
 pub use live::live_ui;
 pub use messages::{failure_ui, messages_ui};
 pub use network::network_ui;
@@ -43,6 +47,7 @@ pub use quality::quality_ui;
 pub use quit::quit_ui;
 pub use record::recording_ui;
 pub use redirect::redirect_ui;
+pub use scenes::scenes_ui;
 pub use sound::sound_ui;
 pub use sound_quality::sound_quality_ui;
 pub use sounds::SoundDraft;
@@ -81,6 +86,8 @@ pub fn window_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         .show(ui, |ui| {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 source_ui(status, draft, commands, ui);
+                ui.add_space(size::GAP_SMALL);
+                layers_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);
                 beauty_ui(status, draft, commands, ui);
                 ui.add_space(size::GAP_LARGE);
@@ -132,7 +139,7 @@ fn middle_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
     const MESSAGES: f32 = 96.0;
     failure_ui(status, draft, commands, ui);
     redirect_ui(status, draft, commands, ui);
-    let below = figures::HEIGHT + MESSAGES + 2.0 * size::GAP_LARGE;
+    let below = scenes::HEIGHT + figures::HEIGHT + MESSAGES + 3.0 * size::GAP_LARGE;
     let width = ui.available_width();
     let resolution = draft.settings.video.size;
     #[expect(clippy::cast_precision_loss, reason = "sides are below 2^24")]
@@ -143,6 +150,8 @@ fn middle_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>, ui
     ui.allocate_ui(egui::vec2(width, height), |ui| {
         picture_ui(status, draft, commands, ui);
     });
+    ui.add_space(size::GAP_LARGE - size::GAP);
+    scenes_ui(status, draft, commands, ui);
     ui.add_space(size::GAP_LARGE - size::GAP);
     figures_ui(status, draft, commands, ui);
     ui.add_space(size::GAP_LARGE - size::GAP);

@@ -1,6 +1,6 @@
 //! What is shown: the sources that are there, and a media file by path or by dropping it on the window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{Button, TextEdit, Ui};
 
@@ -9,9 +9,11 @@ use crate::engine::command::Command;
 use crate::engine::status::Status;
 use crate::ui::draft::Draft;
 use crate::ui::panel::camera::{camera_ui, corner_ui};
+use crate::ui::panel::play::play_ui;
 use crate::ui::panel::screen::{
     chosen_name, device_name, is_window, region_row_ui, screen_ui, windows_ui,
 };
+use crate::ui::text::Text;
 use crate::ui::theme::{color, size};
 use crate::ui::widgets::{
     Icon, choice_row, colored_hint_ui, hint_ui, label_ui, section_with_action_ui,
@@ -44,19 +46,7 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
             rows.into_iter().any(|d| d.spec.is_same_device(spec))
         };
         if let Some(spec) = draft.source().filter(|s| !listed(s)).cloned() {
-            let name = match &spec {
-                SourceSpec::File(file) => {
-                    let name = file.path.file_name().unwrap_or(file.path.as_os_str());
-                    name.to_string_lossy().into_owned()
-                }
-                SourceSpec::Still(still) => {
-                    let name = still.path.file_name().unwrap_or(still.path.as_os_str());
-                    name.to_string_lossy().into_owned()
-                }
-                SourceSpec::Test {} => t.test_pattern.to_owned(),
-                SourceSpec::Screen(screen) => chosen_name(screen, t),
-                SourceSpec::Camera(_) | SourceSpec::Color(_) => spec.name(),
-            };
+            let name = called(&spec, t);
             row_ui(status, draft, &spec, &name, true, ui);
         }
         choice = choice.or(region_row_ui(status, draft, ui));
@@ -69,7 +59,23 @@ pub fn source_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
     screen_ui(draft, commands, ui);
     camera_ui(status, draft, commands, ui);
     file_ui(draft, commands, ui);
+    play_ui(status, draft, commands, ui);
     corner_ui(status, draft, commands, ui);
+}
+
+/// What a source is called in the window's language.
+pub(super) fn called(spec: &SourceSpec, t: &'static Text) -> String {
+    let file_name = |path: &Path| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        name.to_string_lossy().into_owned()
+    };
+    match spec {
+        SourceSpec::File(file) => file_name(&file.path),
+        SourceSpec::Still(still) => file_name(&still.path),
+        SourceSpec::Test {} => t.test_pattern.to_owned(),
+        SourceSpec::Screen(screen) => chosen_name(screen, t),
+        SourceSpec::Camera(_) | SourceSpec::Color(_) => spec.name(),
+    }
 }
 
 fn row_ui(

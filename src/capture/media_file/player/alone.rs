@@ -73,7 +73,8 @@ fn play(mut player: Player, clock: MediaClock, stop: &StopFlag) -> Option<Result
 impl Player {
     /// Plays the sound alone; its pictures are not even read.
     fn open_sound(settings: &MediaFileSettings, cx: &SourceContext) -> Result<Self, SourceError> {
-        let mut demuxer = Demuxer::open(&settings.path, settings.looped)?;
+        let tracks = [settings.picture_track, settings.sound_track];
+        let mut demuxer = Demuxer::open(&settings.path, settings.looped, tracks)?;
         let Some(audio) = Track::open(&demuxer, Kind::Audio)? else {
             return Err(SourceError::Unsupported {
                 what: demuxer.what().to_owned(),
@@ -83,6 +84,7 @@ impl Player {
         demuxer.leave_out(Kind::Video);
         let mut player = Self::new(demuxer, None, Some(audio), cx);
         player.blank = false;
+        player.connect(None, cx);
         Ok(player)
     }
 }
@@ -172,6 +174,7 @@ mod tests {
         let settings = |path: &std::path::Path| MediaFileSettings {
             path: path.to_owned(),
             looped: false,
+            ..MediaFileSettings::default()
         };
         let missing = open_sound(&settings(&dir.path().join("nothing.mp3")), &cx);
         assert!(matches!(missing, Err(SourceError::NotFound { .. })));

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::*;
 use crate::media::ring::AudioTap;
+use crate::media::time::MediaClock;
 use crate::media::video::{ColorMatrix, ColorRange, PixelFormat};
 
 /// A folder of files that goes away with the test.
@@ -61,12 +62,10 @@ fn context() -> (SourceContext, Receiver<AudioTap>) {
 
 fn try_open(path: &Path, looped: bool) -> Result<Rig, SourceError> {
     let (cx, taps) = context();
-    let settings = MediaFileSettings {
-        path: path.to_owned(),
-        looped,
-    };
+    let mut player = Player::open(path, looped, &MediaFileSettings::default(), &cx)?;
+    player.connect(None, &cx);
     Ok(Rig {
-        player: Player::open(&settings, &cx)?,
+        player,
         tap: taps.try_recv().ok(),
         taps,
         now: MediaTime::from_millis(10_000),
@@ -132,6 +131,9 @@ impl Rig {
         AudioFormat::ENGINE.duration_of(frames)
     }
 }
+
+mod fuzz;
+mod more;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
