@@ -104,12 +104,19 @@ struct State {
     orders: VecDeque<PlayOrder>,
     playback: Option<Playback>,
     ended: bool,
+    /// Troubles that were told.
+    told: VecDeque<String>,
 }
 
 /// Orders that wait for a source that is busy.
 const MOST_ORDERS: usize = 16;
 
 impl SourceHandle {
+    /// It came to its end or was given up: its thread is gone.
+    pub fn has_ended(&self) -> bool {
+        self.shared.state.lock().ended
+    }
+
     /// Tells a source that is played what to do; does nothing to others. Returns at once.
     pub fn play(&self, order: PlayOrder) {
         let orders = &mut self.shared.state.lock().orders;
@@ -417,9 +424,23 @@ impl Run {
         Ok(End::Stopped)
     }
 
+    /// What was not said before; a list comes by its broken file in each round.
+    fn is_news(&self, trouble: &str) -> bool {
+        const MOST: usize = 64;
+        let told = &mut self.shared.state.lock().told;
+        if told.iter().any(|t| t == trouble) {
+            return false;
+        }
+        if told.len() == MOST {
+            told.pop_front();
+        }
+        told.push_back(trouble.to_owned());
+        true
+    }
+
     /// Hands new settings to the running source, and takes its counters.
     fn adjust(&self, source: &mut dyn VideoSource, corrupt_before: u64) {
-        if let Some(trouble) = source.trouble() {
+        if let Some(trouble) = source.trouble().filter(|t| self.is_news(t)) {
             tracing::debug!(source = %self.cx.id, name = self.name, trouble, "source is in trouble");
             (self.listener)(SourceEvent::Trouble(trouble));
         }

@@ -6,7 +6,7 @@ mod more;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
 
 use super::limits::Limits;
@@ -32,6 +32,9 @@ use crate::settings::Settings;
 /// Edge 3: pictures between render and video encoder; when full the render stage skips the tick.
 pub(super) const ENCODER_QUEUE: usize = 3;
 
+/// Which encoder an output's words are for.
+type Hand = (Arc<EncoderControl>, Arc<Limits>);
+
 /// What an output is to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -54,6 +57,7 @@ pub(super) struct Attached {
     tuning: TuningHandle,
     /// The encoder for this output alone, if it has one.
     own: Option<OwnEncoder>,
+    hand: Arc<ArcSwap<Hand>>,
 }
 
 impl Attached {
@@ -308,7 +312,8 @@ impl Broadcast {
 
     /// A file has pictures of one size: while one is written, a poor link makes them fewer, not smaller.
     fn keep_size(&self) {
-        let writes = self.recording.is_some() || self.replay.is_some();
+        let records = self.recording.is_some() && !self.record_encoder.is_wanted();
+        let writes = records || self.replay.is_some();
         self.limits.keep_size(writes, &self.control);
     }
 
@@ -326,10 +331,12 @@ impl Broadcast {
             false => &self.control,
         };
         let shared = (Arc::clone(control), Arc::clone(&self.limits));
-        let (control, limits) = own.as_ref().map_or(shared, |own| {
+        let hand = own.as_ref().map_or(shared, |own| {
             own.limits.admit(id);
             (Arc::clone(&own.control), Arc::clone(&own.limits))
         });
+        let hand: Arc<ArcSwap<Hand>> = Arc::new(ArcSwap::from_pointee(hand));
+        let told = Arc::clone(&hand);
         let tuning = match purpose {
             Purpose::Stream => self.tuning.clone(),
             _ => TuningHandle::new(StreamTuning {
@@ -341,8 +348,11 @@ impl Broadcast {
         let notices = self.notices.clone();
         let listener = Arc::new(move |event| match event {
             // straight to the encoder: a lost notice must not leave viewers without a picture
-            OutputEvent::NeedKeyframe => control.request_keyframe(),
-            OutputEvent::VideoRate(decision) => limits.tell(id, decision, &control),
+            OutputEvent::NeedKeyframe => told.load().0.request_keyframe(),
+            OutputEvent::VideoRate(decision) => {
+                let hand = told.load();
+                hand.1.tell(id, decision, &hand.0);
+            }
             event => notices.send(Notice::Output(id, event)),
         });
         let cx = OutputContext {
@@ -371,6 +381,7 @@ impl Broadcast {
             also,
             tuning,
             own,
+            hand,
         })
     }
 
@@ -385,6 +396,7 @@ impl Broadcast {
             for more in std::mem::take(&mut self.more) {
                 self.end(more, audio, true);
             }
+            self.publish_inputs();
             self.end(attached, audio, told);
         }
     }

@@ -22,8 +22,10 @@ impl Limits {
     /// The output has a say from now on.
     pub(super) fn admit(&self, id: u32) {
         let mut inner = self.0.lock();
-        inner.wishes.retain(|(i, _)| *i != id);
-        inner.wishes.push((id, None));
+        // what it has said holds until it says something else
+        if inner.wishes.iter().all(|(i, _)| *i != id) {
+            inner.wishes.push((id, None));
+        }
     }
 
     /// The output has no say any more: late words of it bind nobody.
@@ -57,7 +59,9 @@ impl Inner {
         let told = self.wishes.iter().filter_map(|(_, wish)| *wish);
         let least = told.min_by_key(|d| d.bitrate);
         control.set_limit(least.map(|d| d.bitrate));
-        control.set_half_rate(least.is_some_and(|d| d.half_rate));
+        // where the size has to stay, fewer pictures are all that is left
+        let fewer = |d: Decision| d.half_rate || d.half_size && self.keeps_size;
+        control.set_half_rate(least.is_some_and(fewer));
         control.set_half_size(least.is_some_and(|d| d.half_size) && !self.keeps_size);
     }
 }

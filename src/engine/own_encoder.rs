@@ -2,6 +2,7 @@
 //! to nothing, is everybody's. Used by the engine's thread.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
@@ -92,6 +93,13 @@ impl OwnEncoder {
         self.running.as_ref().map(|(_, tx)| tx.clone())
     }
 
+    /// It should be running and has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|(stage, _)| stage.is_finished())
+    }
+
     /// Ends it; what it still holds goes out, if that is done by `deadline`.
     pub(super) fn stop(&mut self, deadline: Instant) {
         if let Some((stage, tx)) = self.running.take() {
@@ -100,6 +108,33 @@ impl OwnEncoder {
                 stage.abandon();
             }
         }
+    }
+}
+
+/// Lets pictures through from the next keyframe on: those before it build on others than the output has.
+pub(super) struct FromKeyframe {
+    to: Arc<dyn PacketSink>,
+    begun: AtomicBool,
+}
+
+impl FromKeyframe {
+    pub(super) const fn new(to: Arc<dyn PacketSink>) -> Self {
+        Self {
+            to,
+            begun: AtomicBool::new(false),
+        }
+    }
+}
+
+impl PacketSink for FromKeyframe {
+    fn push(&self, packet: &EncodedPacket) {
+        if packet.track == Track::Video && !self.begun.load(Ordering::Relaxed) {
+            if !packet.keyframe {
+                return;
+            }
+            self.begun.store(true, Ordering::Relaxed);
+        }
+        self.to.push(packet);
     }
 }
 

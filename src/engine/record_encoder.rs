@@ -96,6 +96,7 @@ impl RecordEncoder {
     /// Ends it: no more pictures, then what it still holds goes out. False when it was left behind.
     pub(super) fn stop(&mut self) -> bool {
         self.frames.store(None);
+        self.id += 1; // what it still says is old
         let Some(stage) = self.stage.take() else {
             return true;
         };

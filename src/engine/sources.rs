@@ -111,7 +111,9 @@ impl SourceSet {
             camera && wanted().any(|l| l.source.is_same_device(&s.spec))
         };
         let is_wanted = |s: &Open| {
-            wanted().any(|l| l.source.is_same_stream(&s.spec))
+            // what has ended is opened again when something of it was changed
+            let done = |l: &Layer| s.handle.has_ended() && l.source != s.spec;
+            wanted().any(|l| l.source.is_same_stream(&s.spec) && !done(l))
                 || (leaving.contains(&s.id) && !taken(s))
         };
         let (kept, gone) = std::mem::take(&mut self.open)

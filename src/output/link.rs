@@ -1,6 +1,8 @@
 //! One connection to a server: socket and protocol session together. Bytes of the session go out, bytes of the server go
 //! in, and everything that can go wrong on the way to a running stream gets its own error. Runs in the output's task.
 
+mod goodbye;
+
 use std::io;
 use std::time::Duration;
 
@@ -26,10 +28,6 @@ const MAX_PENDING: usize = 8 * 1024 * 1024;
 const READS: usize = 16;
 /// Read at once. Servers say little.
 const READ: usize = 8 << 10;
-/// Time for the last bytes of a stream that ends, congestion or not.
-const LAST_WORDS: Duration = Duration::from_millis(1200);
-/// Time for the server to close its side after that.
-const LINGER: Duration = Duration::from_millis(300);
 
 /// How long each step may take.
 #[doc(hidden)]
@@ -467,65 +465,6 @@ impl Link {
     /// What the server said since the last call.
     pub(super) fn take_events(&mut self) -> impl Iterator<Item = SessionEvent> + use<> {
         std::mem::take(&mut self.events).into_iter()
-    }
-
-    /// Says goodbye behind what is pending, sends it as far as the server takes it within a second, closes. Returns the
-    /// bytes sent.
-    pub(super) async fn close(mut self) -> usize {
-        let sent = self.say_goodbye().await;
-        self.linger().await;
-        sent
-    }
-
-    /// Says goodbye behind what is pending, sends it as far as the server takes it within a second. Returns the bytes
-    /// sent; [`Self::linger`] must follow.
-    pub(super) async fn say_goodbye(&mut self) -> usize {
-        self.session.finish(&mut self.out);
-        probe::pace(self.socket(), u32::MAX); // the last words are not to be spread out
-        let mut sent = 0;
-        let flush = async {
-            loop {
-                sent += self.write_some()?;
-                if self.pending() == 0 && !self.transport.has_unsent() {
-                    return Ok(());
-                }
-                self.ready().await?;
-                self.receive_last_words()?;
-            }
-        };
-        let flushed: Result<io::Result<()>, _> =
-            timeout_at(Instant::now() + LAST_WORDS, flush).await;
-        let left = self.pending();
-        tracing::debug!(sent, left, ok = ?flushed, "goodbye");
-        sent
-    }
-
-    /// Closing with unread bytes would reset the connection and take the last media with it, so the server's own close
-    /// is waited for a moment. It may be gone already, which is just as well.
-    pub(super) async fn linger(mut self) {
-        let linger = async {
-            self.out.clear();
-            self.sent = 0;
-            self.transport.shutdown().await?;
-            loop {
-                self.ready().await?;
-                self.receive_last_words()?;
-            }
-        };
-        let ended: Result<io::Result<()>, _> = timeout_at(Instant::now() + LINGER, linger).await;
-        tracing::debug!(ended = ?ended, "closed");
-    }
-
-    /// Empties the socket's receive side; answers to a goodbye mean nothing any more.
-    fn receive_last_words(&mut self) -> io::Result<()> {
-        loop {
-            match self.transport.try_read(&mut self.inbox) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(e) => return Err(e),
-            }
-        }
     }
 }
 

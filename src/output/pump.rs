@@ -164,7 +164,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Sends what is left with a goodbye, and leaves the closing to a task of its own. Returns when the server can know,
+    /// Sends what is left with a goodbye, and closes. Returns when the server knows, or has had time to,
     /// with the packets of the keyframe that waits and later: an encoder that looks ahead is behind the sound.
     pub(super) async fn retire(mut self) -> Vec<EncodedPacket> {
         let from = self.shared.queue.keyframe_ahead();
@@ -173,7 +173,10 @@ impl<'a> Pump<'a> {
         self.publish_tags().ok();
         let sent = self.link.say_goodbye().await;
         self.shared.count(sent);
-        tokio::spawn(self.link.linger());
+        // what the system still spaces out must not come after the first words of the next connection: the server has
+        // heard all when it closes
+        self.link.heard_out().await;
+        self.link.linger().await;
         held
     }
 

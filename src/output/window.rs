@@ -14,6 +14,8 @@ const SPAN: Duration = Duration::from_secs(8);
 /// The limit of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Window {
+    /// Smallest of the connection, for systems that do not tell it.
+    lowest: Option<Duration>,
     /// Smallest round trips of the span under way and of the one before.
     least: (Option<Duration>, Option<Duration>),
     began: Duration,
@@ -30,6 +32,7 @@ impl Window {
         min_rtt: Option<Duration>,
     ) -> Option<u64> {
         let rtt = rtt?;
+        self.lowest = Some(self.lowest.map_or(rtt, |lowest| lowest.min(rtt)));
         if now.saturating_sub(self.began) >= SPAN / 2 {
             self.began = now;
             self.least = (None, self.least.0);
@@ -38,7 +41,9 @@ impl Window {
         let recent = self.least.1.map_or(rtt, |before| before.min(rtt));
         let recent = self.least.0.map_or(recent, |least| least.min(recent));
         // a queue of our own that stands for long must not allow for more of it
-        let base = min_rtt.map_or(recent, |min| recent.min(min * 2 + ALLOWANCE).max(min));
+        let base = min_rtt
+            .or(self.lowest)
+            .map_or(recent, |min| recent.min(min * 2 + ALLOWANCE).max(min));
         let bits = u128::from(bps) * (base + ALLOWANCE).as_micros() / 1_000_000;
         Some(u64::try_from(bits / 8).unwrap_or(u64::MAX).max(LEAST))
     }

@@ -99,7 +99,7 @@ pub struct RenderConfig {
 /// Encoders' queues.
 #[derive(Debug)]
 pub struct EncoderInputs {
-    /// The show's encoder. While its queue is full this tick's picture is skipped for all.
+    /// The show's encoder. While its queue is full it misses this tick's picture.
     pub main: Sender<VideoFrame>,
     /// Encoders of single destinations. Each misses a picture by itself when its queue is full.
     pub more: Vec<Sender<VideoFrame>>,

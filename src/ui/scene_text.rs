@@ -72,7 +72,6 @@ words! {
     picture_track: "Picture track", "视频轨";
     sound_track: "Sound track", "音轨";
     best_track: "The file's main one", "默认";
-    no_track: "None", "无";
     interval: "Each picture  {} s", "每张  {} 秒";
     slide_fade: "Fade  {} s", "渐变  {} 秒";
 }

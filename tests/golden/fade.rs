@@ -58,7 +58,8 @@ fn in_the_middle_of_a_fade_each_pixel_is_the_mean_of_both_scenes() {
                 f64::from(*a) * f64::from(1.0 - share) + f64::from(*b) * f64::from(share)
             });
             let worst = largest_difference(shot.iter().copied().map(f64::from), mixed);
-            assert!(worst <= 1.01, "{share}: {worst} of 255 off");
+            // the ends are rounded, and so is the share itself where a software adapter blends in bytes
+            assert!(worst <= 1.6, "{share}: {worst} of 255 off");
         }
     }
 }

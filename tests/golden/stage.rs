@@ -121,11 +121,11 @@ fn frames_arrive_at_the_rate_with_increasing_times() {
         for _ in 0..20 {
             rig.show(&gradient(SIZE), PixelFormat::Nv12);
             let frame = next(&frames);
-            // whole ticks, gaps only where the machine was too slow
+            // whole ticks, moved a little to follow the source; gaps only where the machine was too slow
             let step = frame.pts.nanos_since(last.pts);
             let ticks = (step + 16_666_667) / 33_333_333;
             assert!(
-                ticks >= 1 && (step - ticks * 33_333_333).abs() < 100,
+                ticks >= 1 && (step - ticks * 33_333_333).abs() <= ticks * 33_333_333 / 150 + 100,
                 "{plan}: step {step}"
             );
             assert_eq!((frame.seq, frame.resolution), (last.seq + 1, SIZE));

@@ -18,7 +18,7 @@ use crate::world::{World, draft, idle, window};
 use crate::{click, taken};
 
 /// High enough that nothing has to be scrolled to.
-const TALL: [f32; 2] = [1200.0, 3400.0];
+const TALL: [f32; 2] = [1200.0, 4400.0];
 
 fn probed() -> Status {
     let report = |name: &str, outcome| EncoderReport {

@@ -218,10 +218,9 @@ fn a_layer_is_put_into_a_corner() {
     let mut harness = window(idle(), with, TALL);
     harness.run();
     assert!(click(&mut harness, "1. Test pattern").is_empty());
-    let place = harness.get_by_label("Top left").rect().center();
-    harness.hover_at(place);
+    harness.get_by_label("Top left").click();
     harness.run();
-    let settings = applied(&click(&mut harness, "Top left"));
+    let settings = applied(&taken(&mut harness));
     let placement = settings.scene.layers[1].placement;
     assert!(placement.x < 0.05 && placement.y < 0.05 && (placement.width - 0.3).abs() < 1e-3);
     assert_eq!(

@@ -116,6 +116,8 @@ pub(super) struct Demuxer {
 impl Demuxer {
     /// A read may take this long (a disk that spins up takes seconds).
     const READ_LIMIT: Duration = Duration::from_secs(8);
+    /// As far as keyframes of broadcast formats are usually apart, in microseconds.
+    const KEYFRAMES_APART_US: i64 = 6_000_000;
     /// Compressed bytes of one stream that may wait for the other one's next packet. Files are interleaved within a
     /// second or so; this is far more, and keeps a malformed one from filling the memory.
     const QUEUE_LIMIT: usize = 32 << 20;
@@ -244,8 +246,15 @@ impl Demuxer {
     /// and time stamps are those of the file again. False when the file cannot be searched.
     pub(super) fn seek(&mut self, to_ns: i64) -> bool {
         let us = self.start_ns.saturating_add(to_ns) / 1000;
+        // where a search may end behind the keyframe it wants, it begins as much earlier as keyframes are apart
+        let us = if seeks_exactly(&self.input) {
+            us
+        } else {
+            us.saturating_sub(Self::KEYFRAMES_APART_US)
+        };
         self.watchdog.allow(Self::READ_LIMIT);
-        if self.input.seek(us, ..us).is_err() && !self.rewind() {
+        let found = us > self.start_ns / 1000 && self.input.seek(us, ..us).is_ok();
+        if !found && !self.rewind() {
             return false;
         }
         self.queues.iter_mut().for_each(VecDeque::clear);

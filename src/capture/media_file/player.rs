@@ -233,7 +233,9 @@ impl Player {
     /// Between two places of the file: what is decoded lies before the one that was asked for.
     fn is_searching(&self) -> bool {
         let before = |(at, _): &(i64, frame::Video)| *at < self.from_ns;
-        let more = self.video.as_ref().is_some_and(|v| !v.ended());
+        // a cover belongs to every place
+        let still = self.demuxer.stream(Kind::Video).is_some_and(|s| s.still);
+        let more = !still && self.video.as_ref().is_some_and(|v| !v.ended());
         more && match self.ready.len() {
             0 => self.from_ns > i64::MIN,
             1 => self.ready.front().is_some_and(before),
@@ -370,9 +372,11 @@ impl Player {
     /// Everything was given out.
     pub(super) fn exhausted(&mut self) -> bool {
         let over = |track: &Option<Track>| track.as_ref().is_none_or(Track::ended);
+        // a cover is decoded once, and never to its end
+        let still = self.demuxer.stream(Kind::Video).is_some_and(|s| s.still);
         self.ready.is_empty()
             && self.sound.next_ns().is_none()
-            && over(&self.video)
+            && ((still && self.shown) || over(&self.video))
             && over(&self.audio)
     }
 

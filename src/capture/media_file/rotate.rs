@@ -27,7 +27,8 @@ impl Turn {
         match sine.atan2(cosine).to_degrees() {
             d if (45.0..135.0).contains(&d) => Self::Quarter,
             d if (-135.0..-45.0).contains(&d) => Self::ThreeQuarters,
-            d if d.abs() >= 135.0 => Self::Half,
+            // mirrored, not turned, where only one axis is reversed
+            d if d.abs() >= 135.0 && number(4).is_some_and(|down| down <= 0.0) => Self::Half,
             _ => Self::None,
         }
     }

@@ -151,7 +151,7 @@ impl Show {
         }
         if backwards {
             // the next one may have been looked for already: the list stands there then
-            if self.looked {
+            while self.list.index() != self.index {
                 self.list.previous();
             }
             self.list.previous();
@@ -295,6 +295,9 @@ impl VideoSource for Show {
         self.settings.clone_from(settings);
         self.list.set_looped(settings.looped);
         self.player.set_looped(self.list.loops_inside());
+        if self.next.is_none() {
+            self.looked = false; // the end may be none now
+        }
         if other_tracks {
             self.reopen();
         }

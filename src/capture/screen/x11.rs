@@ -9,6 +9,7 @@
 mod changes;
 mod connection;
 mod moment;
+mod pointer;
 mod segment;
 mod target;
 mod windows;
@@ -19,8 +20,7 @@ use bytes::Bytes;
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError};
 use x11rb::protocol::xproto::{
-    ConnectionExt as _, ImageFormat, ImageOrder, Screen, Setup, TranslateCoordinatesReply,
-    VisualClass, Visualid,
+    ConnectionExt as _, ImageFormat, ImageOrder, Screen, Setup, VisualClass, Visualid,
 };
 use x11rb::protocol::{shm, xfixes};
 
@@ -28,7 +28,6 @@ use super::super::pacing::Pacer;
 use super::super::{SourceContext, SourceError, SourceSpec, VideoDevice, VideoSource};
 use super::ScreenSettings;
 use super::area::{ScreenArea, WindowMatch};
-use super::cursor::Pointer;
 use crate::media::SourceId;
 use crate::media::time::{FrameRate, MediaClock, MediaTime};
 use crate::media::video::{ColorSpec, FrameData, Plane, Resolution, VideoFrame};
@@ -355,54 +354,6 @@ impl X11Screen {
         Ok(Some(data))
     }
 
-    /// Sent with the grab, so that all take one round trip.
-    fn ask_for_cursor(&self) -> Result<Option<CursorCookies<'_>>, ConnectionError> {
-        if !self.draws_cursor() {
-            return Ok(None);
-        }
-        let place = match self.target.window() {
-            Some(window) => {
-                let root = self.target.root();
-                Some(self.connection.translate_coordinates(window, root, 0, 0)?)
-            }
-            None => None,
-        };
-        Ok(Some(CursorCookies {
-            image: xfixes::get_cursor_image(&self.connection)?,
-            place,
-        }))
-    }
-
-    fn draw_cursor(
-        &self,
-        asked: Option<CursorCookies<'_>>,
-        view: View,
-        image: &mut [u8],
-    ) -> Result<Option<Pointed>, ReplyError> {
-        let Some(CursorCookies { image: p, place }) = asked else {
-            return Ok(None);
-        };
-        let origin = match place {
-            Some(place) => {
-                let p = place.reply()?;
-                (i32::from(p.dst_x), i32::from(p.dst_y))
-            }
-            None => (i32::from(view.left), i32::from(view.top)),
-        };
-        let p = p.reply()?;
-        let pointer = Pointer {
-            left: i32::from(p.x) - i32::from(p.xhot) - origin.0,
-            top: i32::from(p.y) - i32::from(p.yhot) - origin.1,
-            width: p.width.into(),
-            argb: &p.cursor_image,
-        };
-        pointer.draw(image, self.stride(), self.size);
-        Ok(Some(Pointed {
-            at: (p.x, p.y),
-            origin,
-        }))
-    }
-
     /// The server refused a grab: because what is grabbed has just changed, or because it cannot share memory after all.
     fn recover(&mut self, error: ReplyError) -> Result<(), SourceError> {
         if matches!(error, ReplyError::ConnectionError(_)) {
@@ -428,19 +379,6 @@ impl X11Screen {
         tracing::warn!(source = %self.id, error = %error, "the X server grabs into no shared memory: grabbing is slow");
         Ok(())
     }
-}
-
-/// The pointer's picture, and for a window where that lies.
-struct CursorCookies<'c> {
-    image: x11rb::cookie::Cookie<'c, Connection, xfixes::GetCursorImageReply>,
-    place: Option<x11rb::cookie::Cookie<'c, Connection, TranslateCoordinatesReply>>,
-}
-
-/// Where the pointer was, and the view, both on the screen.
-#[derive(Debug, Clone, Copy)]
-struct Pointed {
-    at: (i16, i16),
-    origin: (i32, i32),
 }
 
 impl VideoSource for X11Screen {

@@ -197,6 +197,8 @@ impl VideoSource for Slides {
         let now = self.cx.clock.now();
         let (frame, wake) = self.step(now);
         if frame.is_some() {
+            // in a fade: one for each tick of the show
+            std::thread::sleep(self.cx.clock.until(wake).min(timeout));
             return Ok(frame);
         }
         // while nothing is due

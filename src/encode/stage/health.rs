@@ -231,7 +231,8 @@ pub(super) fn held_back(settings: &VideoEncoderSettings, format: VideoFormat) ->
     match settings.tune {
         Tune::LowLatency => 8 + reordered,
         Tune::Quality => {
-            let usual = format.rate.frames_in(Duration::from_millis(400)).max(60);
+            // the longest that an encoder takes by itself (`LOOK_AHEAD` of x265)
+            let usual = format.rate.frames_in(Duration::from_millis(700)).max(60);
             let ahead = settings.look_ahead.map_or(usual, u64::from);
             // frame threads of the encoder come on top
             let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);

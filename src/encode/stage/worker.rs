@@ -155,6 +155,7 @@ impl Worker {
         let interval = self.core.format.rate.interval();
         if !self.given_up.is_empty()
             && !self.core.control.half_rate()
+            && self.format == self.core.format
             && self.ease.record(now, took, waiting, interval)
         {
             return self.raise();
@@ -172,7 +173,7 @@ impl Worker {
         self.deliver();
         self.settings = self.settings.at_bitrate(clamped(self.wanted_or_now()));
         self.format = wanted;
-        self.encoder = None; // first: some hardware has room for one only
+        self.close(); // first: some hardware has room for one only
         let Err(error) = self.open() else {
             return Ok(());
         };

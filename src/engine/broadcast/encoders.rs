@@ -118,6 +118,7 @@ impl Broadcast {
         settings: &Settings,
         ladder: Vec<VideoEncoderSettings>,
     ) -> Result<(), EncodeError> {
+        self.start_video_encoder(settings, ladder.clone())?;
         let mut more = std::mem::take(&mut self.more);
         for own in more.iter_mut().filter_map(|m| m.own.as_mut()) {
             if let Err(error) = self.open_own(own, settings, ladder.clone()) {
@@ -126,7 +127,8 @@ impl Broadcast {
             }
         }
         self.more = more;
-        self.start_video_encoder(settings, ladder)
+        self.publish_inputs();
+        Ok(())
     }
 
     /// Whether this is the number of the shared encoder that runs.

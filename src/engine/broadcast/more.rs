@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::encoders::format;
 use super::super::notice::Notice;
-use super::super::own_encoder::{Opening, OwnEncoder};
+use super::super::own_encoder::{FromKeyframe, Opening, OwnEncoder};
 use super::{Attached, Broadcast, BroadcastError, Purpose};
 use crate::audio::AudioStage;
 use crate::encode::{EncodeError, VideoEncoderSettings};
@@ -45,14 +45,22 @@ impl Broadcast {
         let spec = OutputSpec::Rtmp(url);
         let encode = settings.stream.more;
         let mut own = (encode == MoreEncode::Own).then(OwnEncoder::new);
-        if let Some(own) = &mut own {
-            self.open_own(own, settings, ladder)?;
+        let opened = own.as_mut().map(|own| self.open_own(own, settings, ladder));
+        let failed = opened.and_then(Result::err);
+        if failed.is_some() {
+            own = None; // the pictures of the others are better than none
         }
         let attached = self.attach(Purpose::More, own, |cx| output::start(&spec, cx))?;
         self.tune_more(&attached, encode);
         self.more.push(attached);
         self.publish_inputs();
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Numbers of the encoders of single destinations that have ended by themselves.
+    pub(in crate::engine) fn ended_own(&self) -> Vec<u32> {
+        let own = self.more.iter().filter_map(|m| m.own.as_ref());
+        own.filter(|o| o.has_ended()).map(|o| o.number).collect()
     }
 
     pub(super) fn open_own(
@@ -89,7 +97,9 @@ impl Broadcast {
             ..more.tuning.get()
         });
         self.bus.detach(&more.sink);
-        more.sink = Arc::<dyn Output>::clone(&more.output);
+        more.sink = Arc::new(FromKeyframe::new(Arc::<dyn Output>::clone(&more.output)));
+        let shared = (Arc::clone(&self.control), Arc::clone(&self.limits));
+        more.hand.store(Arc::new(shared));
         self.bus.attach(&more.sink);
         let target = more.output.stats().target;
         self.control.request_keyframe();

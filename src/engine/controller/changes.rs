@@ -73,6 +73,7 @@ impl Controller {
                 .audio
                 .set_encoder(Some(self.settings.audio.encoder.clone()))
         {
+            self.broadcast.stop_recording(&self.audio, true);
             self.encoder_failed(&words(&e));
         }
         if change.sounds {

@@ -94,6 +94,8 @@ pub(super) struct Controller {
     mp4: Mp4Queue,
     /// Sounds that the recording keeps apart.
     track_names: Vec<String>,
+    /// The recording keeps sounds apart.
+    tracks_apart: bool,
     /// The same watch over the recording's own encoder.
     record_overload: OverloadWatch,
     /// The folder of recordings, as it was looked at last.
@@ -186,6 +188,7 @@ impl Controller {
             graph: Arc::default(),
             mp4: Mp4Queue::default(),
             track_names: Vec::new(),
+            tracks_apart: false,
             record_overload: OverloadWatch::default(),
             recordings: Arc::default(),
             notices_lost: 0,

@@ -298,8 +298,11 @@ impl Controller {
     pub(super) fn encoder_failed(&mut self, reason: &str) {
         let was_live = self.broadcast.stream.is_some();
         self.broadcast.stop_stream(&self.audio, true);
-        self.broadcast.stop_recording(&self.audio, true);
         self.broadcast.stop_replay(&self.audio);
+        // one with an encoder of its own has its pictures still
+        if !self.broadcast.record_encoder.is_wanted() {
+            self.broadcast.stop_recording(&self.audio, true);
+        }
         self.tell(Severity::Fatal, EventKind::EncoderFailed, reason);
         if was_live {
             self.failed = Some(reason.to_owned());
@@ -310,6 +313,14 @@ impl Controller {
     pub(super) fn look_for_failures(&mut self) {
         if self.broadcast.encoder_has_ended() {
             self.encoder_failed("the video encoder stopped");
+        }
+        for number in self.broadcast.ended_own() {
+            if let Some(target) = self.broadcast.share_instead(number) {
+                let text = format!(
+                    "{target}: its own encoder stopped; it gets the pictures of the other destinations"
+                );
+                self.tell(Severity::Degraded, EventKind::MoreChanged { target }, text);
+            }
         }
         if self.broadcast.record_encoder.has_ended() {
             self.broadcast.stop_recording(&self.audio, true);

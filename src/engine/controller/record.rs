@@ -38,6 +38,7 @@ impl Controller {
             true => self.encoders.ladder_for(&own.video, &self.settings),
             false => Vec::new(),
         };
+        self.tracks_apart = self.settings.recording.separate_tracks;
         self.track_names = match self.settings.recording.separate_tracks {
             true => self.separate_tracks().0,
             false => Vec::new(),
@@ -81,7 +82,7 @@ impl Controller {
 
     /// Has the sounds encoded that the recording keeps apart; a new file begins when there are others than before.
     pub(super) fn set_tracks(&mut self) {
-        if self.track_names.is_empty() || self.broadcast.recording.is_none() {
+        if !self.tracks_apart || self.broadcast.recording.is_none() {
             return;
         }
         let (names, inputs) = self.separate_tracks();

@@ -34,7 +34,9 @@ impl Controller {
             let mut recorder = self.shared.recorder.lock();
             recorder.hide(&url);
             self.more.iter().for_each(|more| recorder.hide(more));
-            self.more.iter().chain([&url]).for_each(crate::crash::hide);
+            // the built-in server's key is the program's name, and no secret
+            let main = (!self.is_builtin()).then_some(&url);
+            self.more.iter().chain(main).for_each(crate::crash::hide);
         }
         self.warn_of_expiry(&url);
         self.on_builtin = self.is_builtin();
@@ -57,11 +59,14 @@ impl Controller {
             let target = url.to_string();
             let ladder = self.encoders.ladder(&self.settings);
             if let Err(e) = self.broadcast.start_more(url, &self.settings, ladder) {
-                self.tell(
-                    Severity::Degraded,
-                    EventKind::MoreChanged { target },
-                    words(&e),
-                );
+                let text = match &e {
+                    BroadcastError::Encoder(_) => format!(
+                        "its own encoder cannot be used ({}); it gets the pictures of the other destinations",
+                        words(&e)
+                    ),
+                    _ => words(&e),
+                };
+                self.tell(Severity::Degraded, EventKind::MoreChanged { target }, text);
             }
         }
     }

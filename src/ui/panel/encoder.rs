@@ -122,7 +122,7 @@ pub(super) fn which_ui(
     let mut chosen = None;
     let combo = ComboBox::from_id_salt(id)
         .width(ui.available_width())
-        .height(320.0)
+        .height(520.0)
         .selected_text(title(&encoder.encoder))
         .show_ui(ui, |ui| {
             for name in [AUTO].into_iter().chain(names(status, purpose)) {

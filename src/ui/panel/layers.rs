@@ -51,7 +51,7 @@ fn list_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
                     seen = Some((n, visible));
                 }
                 let chosen = draft.scene.layer == Some(n);
-                let width = ui.available_width() - 30.0;
+                let width = ui.available_width() - 36.0 - size::GAP;
                 let row = Button::selectable(chosen, Atoms::default())
                     .left_text(name.as_str())
                     .truncate();

@@ -39,6 +39,9 @@ pub(super) fn play_ui(
                     buttons_ui(playback, w, commands, ui);
                     position_ui(playback, &mut seeking, w, commands, ui);
                     changed |= options_ui(file, playback, w, ui);
+                } else {
+                    // it has ended: to be played again
+                    changed |= ui.add(Checkbox::new(&mut file.looped, w.looped)).changed();
                 }
             }
             SourceSpec::Still(still) if still.path.is_dir() => changed |= slides_ui(still, w, ui),
@@ -53,6 +56,7 @@ pub(super) fn play_ui(
 
 fn buttons_ui(playback: &Playback, w: &SceneWords, commands: &mut Vec<Command>, ui: &mut Ui) {
     let several = playback.count > 1;
+    let mut elapsed_text = String::new();
     ui.horizontal(|ui| {
         let mut button = |sign: &str, name: &str, order| {
             let button = ui.button(sign).on_hover_text(name);
@@ -74,12 +78,13 @@ fn buttons_ui(playback: &Playback, w: &SceneWords, commands: &mut Vec<Command>, 
         }
         let time = |ms: u64| clock(Duration::from_millis(ms));
         let elapsed = [time(playback.position_ms), time(playback.length_ms)];
-        label_ui(
-            ui,
-            &fill(w.elapsed, &elapsed.each_ref().map(String::as_str)),
-        );
+        elapsed_text = fill(w.elapsed, &elapsed.each_ref().map(String::as_str));
+        if !several {
+            label_ui(ui, &elapsed_text);
+        }
     });
     if several {
+        label_ui(ui, &elapsed_text); // the row has no room for it beside three buttons
         let place = format!("{}/{}", playback.index + 1, playback.count);
         hint_ui(ui, &format!("{place}  {}", playback.file));
     }

@@ -34,8 +34,9 @@ pub fn scenes_ui(status: &Status, draft: &mut Draft, commands: &mut Vec<Command>
         ui.set_min_height(HEIGHT);
         for (n, name) in names.iter().enumerate() {
             ui.push_id(("scene", n), |ui| {
-                let button = Button::selectable(n == on_air, name).wrap_mode(TextWrapMode::Extend);
-                if ui.add(button).clicked() {
+                let button =
+                    Button::selectable(n == on_air, short(name)).wrap_mode(TextWrapMode::Extend);
+                if ui.add(button).on_hover_text(name).clicked() {
                     draft.switch_scene(n, commands);
                 }
                 options_ui(draft, n, &names, commands, ui);
@@ -162,4 +163,14 @@ fn transition_ui(draft: &mut Draft, commands: &mut Vec<Command>, ui: &mut Ui) {
         draft.settings.scenes.transition = choice;
         draft.apply(commands);
     }
+}
+
+/// A name as the row has room for it.
+fn short(name: &str) -> String {
+    const SHOWN: usize = 20;
+    let mut shown: String = name.chars().take(SHOWN).collect();
+    if name.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }

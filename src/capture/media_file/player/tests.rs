@@ -313,6 +313,20 @@ fn a_picture_file_stays_and_a_cover_is_shown() {
     rig.play(Duration::from_secs(5));
     assert_eq!(rig.frames.len(), 1, "once, not in each lap");
     assert!(rig.sound_length(100_000_000) > Duration::from_millis(4_800));
+
+    // without loop it ends, also when another place of it was gone to
+    for to in [None, Some(Duration::from_secs(1))] {
+        let mut rig = Rig::open(&song, false);
+        rig.play(Duration::from_millis(200));
+        if let Some(to) = to {
+            assert!(rig.player.seek(to));
+            rig.sound.clear();
+        }
+        rig.play(MINUTE);
+        assert!(rig.player.finished, "{to:?}");
+        let heard = rig.sound_length(100_000_000);
+        assert!(heard > Duration::from_millis(900), "{to:?}: {heard:?}");
+    }
 }
 
 /// The first picture of a file of one colour, and one sample of each component at the middle.
