@@ -59,6 +59,10 @@ fn choose(
 ) -> Vec<Command> {
     harness.get_by_role_and_label(Role::ComboBox, field).click();
     harness.run();
+    harness
+        .get_by_role_and_label(Role::Button, choice)
+        .scroll_to_me();
+    harness.run();
     harness.get_by_role_and_label(Role::Button, choice).click();
     harness.run();
     taken(harness)

@@ -153,6 +153,9 @@ pub(super) fn which_ui(
         // they were another encoder's
         AUTO.clone_into(&mut encoder.preset);
         encoder.options.clear();
+        if let Some(candidate) = candidate::find(name) {
+            encoder.b_frames = encoder.b_frames.min(candidate.capabilities.b_frames);
+        }
     }
 }
 
