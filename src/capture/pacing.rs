@@ -27,11 +27,13 @@ impl Pacer {
     }
 
     /// When the next tick is due.
+    #[cfg(all(target_os = "linux", feature = "screen-x11"))]
     pub(super) fn next_due(&self) -> MediaTime {
         self.ticker.next_due()
     }
 
     /// Takes the tick if it is due.
+    #[cfg(all(target_os = "linux", feature = "screen-x11"))]
     pub(super) fn take(&mut self) -> Option<Tick> {
         let now = self.clock.now();
         (now >= self.ticker.next_due()).then(|| self.ticker.advance(now))
